@@ -31,6 +31,8 @@ CODE: Final = ("shuniu/kit", "services", "gateway")
 _HEADER: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
 
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
+# As the edge's script has them.
+_SAID_BY_SCRIPT: Final = re.compile(r'^  ([A-Z0-9_]+) = \{"(.+)", "(.+)"\},$', re.MULTILINE)
 _CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
 _TOPIC: Final = re.compile(r"(identity|catalogue|exchange|esign)\.[a-z]+\.[a-z]+")
 
@@ -228,6 +230,10 @@ def reasons() -> dict[str, Reason]:
     """Every reason of the code, by name."""
     found: dict[str, Reason] = defaultdict(Reason)
     of_state = _of_state()
+    for reason, en, zh in _SAID_BY_SCRIPT.findall((ROOT / "gateway/envoy/templates/fields.lua.j2").read_text("utf-8")):
+        found[reason] = Reason(
+            areas={"edge"}, codes={Code.INVALID_ARGUMENT.name}, en=en.replace("%d", "…"), zh=zh.replace("%d", "…")
+        )
     for path, tree in _sources():
         area = _area(path)
         for node in ast.walk(tree):
@@ -237,7 +243,8 @@ def reasons() -> dict[str, Reason]:
                 entry.areas.add(area)
                 if code and not (by_rule and (area, reason) in of_state):
                     entry.codes.add(code)
-                if en and not entry.en:
+                # Said in several places: the first, or one that goes on where it ends and tells what to do.
+                if en != entry.en and en.startswith(entry.en.rstrip(".")):
                     entry.en, entry.zh = en, zh
     return dict(sorted(found.items()))
 
@@ -369,9 +376,10 @@ says what to do. `…` stands for a value.
 - `RESOURCE_EXHAUSTED`: wait, then retry; but for what is too large (`DOCUMENT_TOO_LARGE`, `BODY_TOO_LARGE`), which is
   refused again however often it is sent. gRPC has no status of its own for it; a program looks at the reason.
 - Too large, by who says it: esign `DOCUMENT_TOO_LARGE` (over 20 MiB: gRPC `RESOURCE_EXHAUSTED`, REST 429, `code` 8),
-  the pages `DOCUMENT_TOO_LARGE` (HTTP 413), the edge `REQUEST_TOO_LARGE` (over 21 MiB with a document, else 4 MiB: REST
-  413 with `code` 3, gRPC `UNKNOWN`). A signed document must not be made smaller by its holder: compressing, printing or
-  saving it destroys the signature. Ask the issuer for a smaller one, or verify by hash, number or QR code.
+  the pages `DOCUMENT_TOO_LARGE` (HTTP 413), the edge `REQUEST_TOO_LARGE` (over 21 MiB with a document, else 4 MiB from
+  platforms and 64 KiB from people: REST 413 with `code` 3, gRPC `UNKNOWN`). A signed document must not be made smaller
+  by its holder: compressing, printing or saving it destroys the signature. Ask the issuer for a smaller one, or verify
+  by hash, number or QR code.
 - `INTERNAL` with reason `INCIDENT`: nothing of the cause leaves the process; the operator finds it in the log by
   the incident id.
 - *by rule*: a rule's own refusal. It arrives as a field violation of `INVALID_ARGUMENT`, or with the status that

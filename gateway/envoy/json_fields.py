@@ -19,7 +19,7 @@ _AS_TEXT: Final = frozenset(
 _AS_ANYTHING: Final = frozenset(f"google.protobuf.{name}" for name in ("Any", "Struct", "Value", "ListValue"))
 _KINDS: Final = {
     FieldDescriptor.TYPE_STRING: "text",
-    FieldDescriptor.TYPE_BYTES: "text",
+    FieldDescriptor.TYPE_BYTES: "bytes",
     FieldDescriptor.TYPE_BOOL: "bool",
 }
 _VARIABLE: Final = re.compile(r"\{[^=}]+(?:=([^}]+))?\}")

@@ -5,7 +5,9 @@ from starlette.responses import JSONResponse, Response
 
 from shuniu.kit.errors import Code, HubError
 
+# The whole vocabulary: 499 is what the edge answers for a caller who left.
 _STATUS = {
+    Code.CANCELLED: 499,
     Code.INVALID_ARGUMENT: 400,
     Code.OUT_OF_RANGE: 400,
     Code.FAILED_PRECONDITION: 409,
@@ -18,6 +20,8 @@ _STATUS = {
     Code.UNIMPLEMENTED: 501,
     Code.UNAVAILABLE: 503,
     Code.DEADLINE_EXCEEDED: 504,
+    Code.INTERNAL: 500,
+    Code.DATA_LOSS: 500,
 }
 _TOO_LARGE = frozenset({"BODY_TOO_LARGE", "DOCUMENT_TOO_LARGE"})
 # Where identity did not name one. The last two are of RFC 6749 4.1.2.1, in use at token endpoints too.
@@ -35,7 +39,7 @@ NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
 def status_of(error: HubError) -> int:
     if error.reason in _TOO_LARGE:
         return 413
-    return _STATUS.get(error.code, 500)
+    return _STATUS[error.code]
 
 
 def text_of(error: HubError, language: str) -> str:

@@ -61,8 +61,8 @@ def invalid(violations: Iterable[Violation]) -> HubError:
     return HubError(
         Code.INVALID_ARGUMENT,
         first.reason if not many else "INVALID_REQUEST",
-        f"{first.field}: {first.en}" if not many else f"{len(found)} fields need correction; see field_violations.",
-        f"{first.field}:{first.zh}" if not many else f"有 {len(found)} 处需要改正，详见 field_violations。",
+        f"{first.field}: {first.en}" if not many else f"{len(found)} fields need correction; each is named below.",
+        f"{first.field}：{first.zh}" if not many else f"有 {len(found)} 处需要改正，逐项见下。",
         violations=found,
     )
 

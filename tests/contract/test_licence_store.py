@@ -47,17 +47,28 @@ async def test_a_licence_on_its_way_and_in_its_life(store: Store) -> None:
     issued = await store.read(licence_store.find_by_digests, ["aa", "ab"])
     assert issued is not None
     assert (issued.stage, issued.sealed, issued.ledger_index) == (licence_store.ISSUED, b"sealed", 5)
-    assert await store.read(licence_store.statuses, 1) == (0, {})
+    assert await store.read(licence_store.statuses, 1) == (0, {}, Status.VALID)
     for attempt in (True, False):
         done = await store.write(licence_store.change_state, issued, LicenceState.SUSPENDED, "why", 9)
         assert done is attempt
-    assert await store.read(licence_store.statuses, 1) == (1, {7: Status.SUSPENDED})
+    assert await store.read(licence_store.statuses, 1) == (1, {7: Status.SUSPENDED}, Status.VALID)
     (change,) = await store.read(licence_store.unlogged, 10)
     assert (change.number, change.state, change.changed_us) == ("N1", LicenceState.SUSPENDED, 9)
     await store.write(licence_store.logged, change, 6)
     assert await store.read(licence_store.unlogged, 10) == []
     assert await store.read(licence_store.find_list_version, 2) is None
     assert await store.read(licence_store.count) == 1
+
+
+async def test_a_list_knows_whether_its_register_forgot_places(store: Store) -> None:
+    """A place that nobody holds is VALID while the register has every place that was given, and SUSPENDED after that."""
+    for place in (7, 8):
+        assert await store.write(licence_store.next_value, licence_store.PLACES_GIVEN) == place - 6
+        assert await store.write(licence_store.take_place, 1, place)
+        await store.write(licence_store.put, licence(f"N{place}", place))
+        assert await store.read(licence_store.statuses, 1) == (0, {}, Status.VALID)
+    await store.write(licence_store.pass_over, "1500002026")
+    assert await store.read(licence_store.statuses, 1) == (0, {7: Status.VALID, 8: Status.VALID}, Status.SUSPENDED)
 
 
 async def test_one_of_many_takes_the_generation(store: Store) -> None:

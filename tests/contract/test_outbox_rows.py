@@ -30,6 +30,8 @@ async def test_a_delivery_runs_through_its_states(store, clock):
     await store.write(outbox_rows.park, rows[0].position, "INBOX_FULL", clock.now_us() + 5)
     assert await store.read(outbox_rows.due, "a", clock.now_us(), 10) == (clock.now_us() + 5, [])
     assert (await store.read(outbox_rows.due, "a", clock.now_us() + 5, 10))[1] != []
+    # Parked a year ahead of the clock as it is now.
+    assert (await store.read(outbox_rows.due, "a", clock.now_us() - 365 * 86_400_000_000, 10))[1] != []
     assert (await store.read(outbox_rows.due, "b", clock.now_us(), 10))[0] == 0
     again = await store.read(outbox_rows.next_pending, "a", 0, 10)
     assert [row.position for row in again] == [row.position for row in rows]

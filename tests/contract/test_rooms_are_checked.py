@@ -244,6 +244,11 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: prepend(service / "grants/store.py", "def grant(code: str) -> int | None: ..."),
         "services/exchange/grants/store.py: grant",
     ),
+    "an age without its lower end": (
+        rooms.ages_of_one_side,
+        lambda service: put(service / "cases/kept.py", "fresh = clock.now_us() - made_us < 60\n"),
+        "services/exchange/cases/kept.py:1",
+    ),
     "a file of tests of 501 lines": (
         rooms.long_files_of_tests,
         lambda service: put(service.parents[1] / "tests/unit/test_long.py", "x = 1\n" * (rooms.MOST_LINES + 1)),

@@ -159,3 +159,42 @@ async def test_a_body_of_endless_marks_is_read_to_a_bound(running):
         escaped = '{"pdf":"' + "\\/" * 200_000 + '","pfd":""}'
         answer = await client.post("/v1/verification:document", content=escaped, timeout=60)
         assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("content", ['"a b"', '"QUJD\\n"', '"文"', '"QQ==!"'])
+async def test_a_document_that_is_no_base64_is_named(running, content):
+    """The transcoder names no field; what it takes (both alphabets, escapes of them) is taken."""
+    async with running.http(None, "people") as client:
+        answer = await client.post("/v1/verification:document", content=f'{{"pdf": {content}}}'.encode())
+        assert violations(answer) == [("pdf", "BASE64_FORM")]
+        for taken in ("QUJD", "QUI=", "-_8=", "\\/+8=", "\\u002b\\u002b8="):
+            answer = await client.post("/v1/verification:document", content=f'{{"pdf": "{taken}"}}')
+            assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(("content", "at"), [("{", 2), ('{"editor": nothing}', 12), ('{"item": {}} x', 14)])
+async def test_the_place_where_json_ends_is_told(running, bureau, content, at):
+    """In bytes from the beginning, in both languages."""
+    async with running.http(bureau) as client:
+        answer = await client.post("/v1/items", content=content, headers={"content-type": "application/json"})
+        (found,) = answer.json()["details"][2]["fieldViolations"]
+        assert f" {at} " in found["description"]
+        assert f" {at} " in found["localizedMessage"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("hash_tail", ["hashTail"]),
+        ("issued_on materials[0].sha_256 on a.issued_on", ["issuedOn", "materials[0].sha256", "on", "a.issuedOn"]),
+        ("title", ["title"]),
+    ],
+)
+async def test_fields_of_a_refusal_have_jsons_names(running, bureau, names, told):
+    """A service names fields as the contract does, the REST caller hears the names that JSON has, in the sentence too."""
+    token = dict(bearer(running.world.signer.token("bureau", bureau)))
+    async with running.http(bureau) as client:
+        answer = await client.get(f"/v1/items/wrong {names}", headers=token)
+    violations_of = next(each["fieldViolations"] for each in answer.json()["details"] if "fieldViolations" in each)
+    assert (answer.status_code, [each["field"] for each in violations_of]) == (400, told)
+    assert answer.json()["message"].startswith(told[0] + ": ") or len(told) > 1

@@ -28,12 +28,12 @@ from services.esign.ledger.domain.ledger import EntryType
 from services.esign.licences import store as licence_store
 from services.esign.licences.domain import jose, status_list
 from services.esign.licences.domain import offline as licence_offline
-from services.esign.licences.issuing import PLACES, LicenceIssuing
+from services.esign.licences.issuing import LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli.syntax import verify as verify_syntax
 from shuniu.kit.crypto import sm
-from shuniu.kit.testing import eventually
+from shuniu.kit.testing import ManualClock, eventually
 from tests.support.licence_land import READER, Land, licence_land, step
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet, other_spelling
 from tests.support.seal_land import AGENCY, ANOTHER, headers, rid
@@ -367,7 +367,7 @@ async def test_status_list_is_cacheable_and_says_nothing_more(land: Land) -> Non
     assert (await asked())[1]["etag"] != head["etag"]
     token = jose.parse(first, status_list.TYP)
     assert token.payload["ttl"] == 60
-    assert len(status_list.expand(token.payload["status_list"]).packed) == PLACES // 4
+    assert len(status_list.expand(token.payload["status_list"]).packed) == status_list.PLACES // 4
     assert len(first) < 3000
     for wrong in ("0", "99", "x", "١", "9" * 30):
         call = land.stub.GetStatusList(pb.GetStatusListRequest(list=wrong))
@@ -480,3 +480,13 @@ async def test_an_sm2_seal_issues_no_licence(land: Land, monkeypatch: pytest.Mon
     assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "SEAL_ALGORITHM")
     wallet, _ = await land.in_wallet()
     assert (await land.shown(wallet, "18")).verdict.verdict == "VALID"
+
+
+async def test_a_list_signed_while_the_clock_was_ahead_is_not_served_when_it_is_right(land: Land) -> None:
+    """Readers refuse a list of a time to come, and its signer's certificate begins then."""
+    _, licence = await land.in_wallet()
+    lists, right = land.licences.lists, land.licences.lists.base
+    lists.base = replace(right, clock=ManualClock(right.clock.now_us() + 365 * 86_400_000_000))
+    assert await lists.get(1, licence.status_list_uri)
+    lists.base = right
+    assert await land.status(licence) == status_list.Status.VALID

@@ -203,12 +203,15 @@ async def test_replicas_share_the_count_and_a_new_window_begins_with_a_try(store
         assert await taken(4) == 1
         clock.advance(86_400)
         assert await taken(60) == 10
+        clock.advance(-3 * 86_400)
+        # Set right: a window that begins days ahead keeps nobody out until then.
+        assert await taken(60) == 10
         # The fifty that were refused count nowhere.
         others = [Meter("all", Limit(11, DAY_US))]
         await stores[0].write(tries.take, others, clock.now_us())
         with pytest.raises(TriesSpentError):
             await stores[0].write(tries.take, others, clock.now_us())
-        clock.advance(2 * 86_400)
+        clock.advance(5 * 86_400)
         await stores[0].write(tries.forget, clock.now_us() - DAY_US)
         assert await stores[0].read(lambda conn: conn.execute(tries.tries.select()).all()) == []
     finally:

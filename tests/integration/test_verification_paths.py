@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import grpc
 import pytest
+from google.type.date_pb2 import Date
 from sqlalchemy import update
 
 from services.esign.documents.store.certificates import certificate
@@ -232,12 +233,23 @@ async def test_a_number_is_found_as_people_type_it(land):
     assert "数字" in fault.zh
 
 
+async def test_a_code_without_content_is_a_wrong_question(land):
+    """As an empty hash and an empty document are."""
+    for content in ("", " \n"):
+        with pytest.raises(HubError) as caught:
+            await asked(land.verification.VerifyQr, pb.VerifyQrRequest(content=content))
+        assert [(one.field, one.reason) for one in caught.value.violations] == [("content", "QR_EMPTY")]
+        assert caught.value.zh == "content：请填写二维码的内容。"
+
+
 async def test_a_number_alone_is_not_enough(land):
     """Every fault of the question is named."""
     for fields, reasons in (
         ({"number": "12345"}, {"PROOF_MISSING"}),
         ({"number": "'; --", "hash_tail": "12"}, {"NUMBER_FORM", "HASH_TAIL_FORM"}),
         ({"number": "x" * 40}, {"NUMBER_FORM", "PROOF_MISSING"}),
+        ({"number": "12345", "issued_on": Date(year=2026, month=13, day=1)}, {"DATE_FORM"}),
+        ({"number": "12345", "issued_on": Date(year=2026)}, {"DATE_FORM"}),
     ):
         with pytest.raises(HubError) as caught:
             await asked(land.verification.VerifyByNumber, pb.VerifyByNumberRequest(**fields))

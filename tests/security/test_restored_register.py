@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
+from services.esign.commands.keys import COUNTERS
 from services.esign.documents.store import stages as issue_rows
 from services.esign.domain.digests import SM3
 from services.esign.ledger.domain.ledger import Entry, EntryType, Marks
 from services.esign.ledger.store import heads as head_store
-from services.esign.licences import issuing as licence_issuing
 from services.esign.licences import store as licence_store
+from services.esign.licences.domain.status_list import PLACES, Status
 from services.esign.licences.domain.types import LicenceState
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.revocation.own_list import require_complete
@@ -25,10 +26,12 @@ from services.esign.seals.domain.life import SealState
 from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
+from services.esign.store import METADATA
 from services.esign.upkeep.register_of_ledger import RegisterOfLedger
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.api.esign.v1 import licence_pb2, timestamp_pb2
-from shuniu.kit.store import sqlite_copy
+from shuniu.api.esign.v1 import timestamp_pb2
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import Store, sqlite_copy
 from shuniu.kit.testing import eventually
 from tests.security.test_stolen_seal_key import forged, steps
 from tests.support.licence_land import licence_land
@@ -317,8 +320,7 @@ async def test_a_licence_stays_revoked_and_its_number_its_own(tmp_path: Path) ->
         _, licence = await land.in_wallet()
         sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
         land.licences.issuing.secrets = replace(land.licences.issuing.secrets, digest=SM3)
-        revoke = licence_pb2.RevokeLicenceRequest(request_id=rid(), number=licence.number, reason="测试")
-        await land.stub.RevokeLicence(revoke, metadata=AGENCY)
+        await land.revoked(licence)
         _, lost = await land.in_wallet()
     await forgotten(tmp_path / "hub", copy)
     async with seal_land(kept=tmp_path / "hub") as land:
@@ -328,4 +330,37 @@ async def test_a_licence_stays_revoked_and_its_number_its_own(tmp_path: Path) ->
         number = licence_store.numbers(lost.number[:-8])
         assert await land.base.store.write(licence_store.next_value, number) > int(lost.number[-8:])
         given = await land.base.store.write(licence_store.next_value, licence_store.PLACES_GIVEN)
-        assert given > licence_issuing.PLACES
+        assert given > PLACES
+
+
+@pytest.mark.parametrize("by_restore", [False, True], ids=["ledger_went_on", "shuniu_restore"])
+async def test_a_licence_that_the_register_forgot_is_not_valid_in_its_status_list(
+    tmp_path: Path,
+    by_restore: bool,
+) -> None:
+    """Revoked or not: the ledger does not know its place. What the register has keeps its own status, also where nobody
+    has a ledger that knows more than the backup.
+    """
+    hub, copy = tmp_path / "hub", tmp_path / "copy.db"
+    hub.mkdir()
+    async with licence_land(hub) as land:
+        kept, revoked = [(await land.in_wallet(case_code=case))[1] for case in ("C1", "C2")]
+        await land.revoked(revoked)
+        sqlite_copy.copy(hub / "db" / "esign.db", copy)
+        if by_restore:
+            shutil.copytree(hub / "ledger", tmp_path / "ledger")
+        lost = [(await land.in_wallet(case_code=case))[1] for case in ("C3", "C4")]
+        await land.revoked(lost[0])
+        before = [await land.status(each) for each in (kept, revoked, *lost)]
+        assert before == [Status.VALID, Status.INVALID, Status.INVALID, Status.VALID]
+    await forgotten(hub, copy)
+    if by_restore:
+        shutil.rmtree(hub / "ledger")
+        shutil.copytree(tmp_path / "ledger", hub / "ledger")
+        store = Store.unchecked(f"sqlite:///{hub / 'db' / 'esign.db'}", METADATA, clock=SystemClock())
+        await store.begin_restored(COUNTERS)
+        await store.close()
+    async with licence_land(hub, seal=False) as land:
+        after = [await land.status(each) for each in (kept, revoked, *lost)]
+        assert after == [Status.VALID, Status.INVALID, Status.SUSPENDED, Status.SUSPENDED]
+        assert await land.status((await land.in_wallet(case_code="C5"))[1]) == Status.VALID

@@ -24,6 +24,7 @@ from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, signin_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.rpc.wire import DETAILS_HEADER, status_of
+from shuniu.rules import Violation
 
 
 def seen(context: Any) -> str:
@@ -38,6 +39,10 @@ class Items(item_pb2_grpc.ItemServiceServicer):
             error = errors.not_found("ITEM_UNKNOWN", "No such item.", "没有该事项。", name=request.name)
             details = status_of(error, "r1").SerializeToString()
             await context.abort(grpc.StatusCode.NOT_FOUND, error.en, trailing_metadata=((DETAILS_HEADER, details),))
+        if request.name.startswith("wrong "):
+            wrong = [Violation(name, "WRONG", "Wrong.", "有误。") for name in request.name.split()[1:]]
+            details = status_of(errors.invalid(wrong), "r1").SerializeToString()
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "", trailing_metadata=((DETAILS_HEADER, details),))
         return item_pb2.GetItemResponse(item=item_pb2.Item(id=seen(context), title=request.name))
 
     async def ListItems(self, request, context):

@@ -61,6 +61,10 @@ class Land:
         wallet.keep(given.sd_jwt)
         return wallet, found
 
+    async def revoked(self, licence: pb.Licence) -> None:
+        request = pb.RevokeLicenceRequest(request_id=rid(), number=licence.number, reason="测试")
+        await self.stub.RevokeLicence(request, metadata=AGENCY)
+
     async def nonce(self) -> str:
         return (await self.stub.NewNonce(pb.NewNonceRequest())).nonce
 
@@ -114,7 +118,8 @@ class _Neighbours:
 
 
 @contextlib.asynccontextmanager
-async def licence_land(kept: Path | None = None, **settings: Any) -> AsyncIterator[Land]:
+async def licence_land(kept: Path | None = None, *, seal: bool = True, **settings: Any) -> AsyncIterator[Land]:
+    """`seal` False: the hub that was kept has its seal."""
     async with seal_land(kept=kept) as seals:
         people: Any = _Neighbours()
         part = open_licences(
@@ -139,7 +144,8 @@ async def licence_land(kept: Path | None = None, **settings: Any) -> AsyncIterat
             result_template=TYPE,
         )
         land = people.land = Land(seals, licences, channel, parties)
-        await seals.active()
+        if seal:
+            await seals.active()
         try:
             yield land
         finally:

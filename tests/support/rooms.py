@@ -422,6 +422,19 @@ def finders_without_find(root: Path) -> list[str]:
     ]
 
 
+def ages_of_one_side(root: Path) -> list[str]:
+    """An age by the clock is held to both ends, as `services/esign/domain/ages.py` does: what was made while the clock
+    was ahead has a negative age, and would be new until the clock is there again.
+    """
+    return [
+        f"{name(root, path)}:{node.lineno}"
+        for path in sources(root)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.BinOp)
+        if isinstance(node.left.op, ast.Sub) and re.search(r"\bnow_us(\(\))?$", ast.unparse(node.left.left))
+    ]
+
+
 def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, text) of the docstrings of modules, classes and functions, and of those below attributes."""
     for node in ast.walk(tree):
@@ -466,4 +479,5 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     modules_too_long,
     docstrings_without_subject,
     finders_without_find,
+    ages_of_one_side,
 )

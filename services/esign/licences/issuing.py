@@ -27,7 +27,7 @@ from services.esign.ledger.domain.ledger import Entry, EntryType, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.licences import store as licence_store
-from services.esign.licences.domain import jose, key_binding, sd_jwt
+from services.esign.licences.domain import jose, key_binding, sd_jwt, status_list
 from services.esign.licences.domain import types as licences
 from services.esign.licences.domain.key_binding import Expected, Possession
 from services.esign.licences.domain.sd_jwt import Padded
@@ -50,10 +50,6 @@ from shuniu.kit.process.keyed_locks import KeyedLocks
 from shuniu.kit.process.retrying import until_done
 
 _log = log.get("licences")
-# Places of a list, and how many of them are given before the next list begins: a free place is found at once, and by
-# chance, so that a licence's place tells nothing of when it was issued.
-PLACES = 131_072
-_GIVEN = PLACES // 2
 # Every licence has so many digests at its top, or the next multiple: claims of a type that are not hidden show nothing.
 _DIGESTS = 8
 # Changes that are read at once on their way into the ledger.
@@ -351,9 +347,9 @@ class LicenceIssuing:
 
 
 def _place(conn: Connection) -> tuple[int, int]:
-    list_ = 1 + (licence_store.next_value(conn, licence_store.PLACES_GIVEN) - 1) // _GIVEN
+    list_ = status_list.list_of(licence_store.next_value(conn, licence_store.PLACES_GIVEN))
     while True:
-        place = random.randbelow(PLACES)
+        place = random.randbelow(status_list.PLACES)
         if licence_store.take_place(conn, list_, place):
             return list_, place
 

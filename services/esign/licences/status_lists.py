@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.pki import Authority
+from services.esign.domain.ages import is_fresh
 from services.esign.domain.moments import DAY_US
 from services.esign.licences import store as licence_store
 from services.esign.licences.domain import status_list
@@ -26,7 +27,6 @@ class StatusLists:
 
     base: Foundation
     ca: Authority
-    places: int
     # A reader may keep a token so long, and must not use it after, s.
     ttl_s: int
     lives_s: int
@@ -41,10 +41,10 @@ class StatusLists:
             return None
         kept, now_us = self._tokens.get(number), self.base.clock.now_us()
         # Signed anew at half its ttl, so that what is served can be kept for a while.
-        if kept is not None and kept.version == version and now_us - kept.signed_us < self.ttl_s * 500_000:
+        if kept is not None and kept.version == version and is_fresh(kept.signed_us, now_us, self.ttl_s * 500_000):
             return kept
-        now_version, statuses = await self.base.store.read(licence_store.statuses, number)
-        packed = status_list.pack(self.places, statuses)
+        now_version, statuses, rest = await self.base.store.read(licence_store.statuses, number)
+        packed = status_list.pack(status_list.PLACES, statuses, rest)
         signer = self._current(now_us)
         issuer = status_list.Issuer(signer.key, [signer.der, self.ca.der])
         token = await asyncio.to_thread(
@@ -54,7 +54,7 @@ class StatusLists:
         return made
 
     def _current(self, now_us: int) -> Authority:
-        if self._signer is None or now_us - self._made_us > pki.OCSP_DAYS * DAY_US // 2:
+        if self._signer is None or not is_fresh(self._made_us, now_us, pki.OCSP_DAYS * DAY_US // 2):
             self._signer = pki.make_status_issuer(self.ca, self.base.hub.name, now_us)
             self._made_us = now_us
         return self._signer

@@ -23,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 
-from services.esign.licences.domain.status_list import Status
+from services.esign.licences.domain.status_list import Status, given_in
 from services.esign.licences.domain.types import LicenceState
 from shuniu.kit.store import FORGOTTEN_MOST, binding_of, counters
 from shuniu.kit.store.partial import partial
@@ -113,6 +113,7 @@ _NONCES_AT_ONCE = 100
 PLACES_GIVEN: Final = "licence:places"
 """The counter of places in status lists."""
 _STATUS: Mapping[str, Status] = {
+    LicenceState.VALID.value: Status.VALID,
     LicenceState.SUSPENDED.value: Status.SUSPENDED,
     LicenceState.REVOKED.value: Status.INVALID,
 }
@@ -217,9 +218,7 @@ def next_value(conn: Connection, name: str) -> int:
 
 
 def pass_over(conn: Connection, prefix: str) -> None:
-    """Leaves out numbers that a store may have given out and forgotten, and the lists in which such licences have their
-    places.
-    """
+    """Leaves out numbers and places that a store may have given out and forgotten; `statuses` knows the lists by it."""
     for name in (numbers(prefix), PLACES_GIVEN):
         binding_of(conn).dialect.next_value(conn, name, FORGOTTEN_MOST)
 
@@ -321,14 +320,18 @@ def find_list_version(conn: Connection, list_: int) -> int | None:
     return None if found is None else int(found)
 
 
-def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
-    """The list's version and the places that do not say VALID."""
-    rows = conn.execute(
-        select(licence.c.place, licence.c.state).where(
-            licence.c.list == list_, licence.c.state != LicenceState.VALID.value
-        )
-    )
-    return find_list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
+def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status], Status]:
+    """The list's version, the status of places, and that of all other places.
+
+    Where the register has fewer places of the list than were given, a restore made it forget licences and what was said
+    of them. The other places are SUSPENDED then: nobody may rely on them, and nobody said that they are revoked.
+    """
+    wanted, rest = select(licence.c.place, licence.c.state).where(licence.c.list == list_), Status.SUSPENDED
+    held = select(func.count()).select_from(licence_place).where(licence_place.c.list == list_)
+    if conn.execute(held).scalar_one() >= given_in(list_, counters.value(conn, PLACES_GIVEN)):
+        wanted, rest = wanted.where(licence.c.state != LicenceState.VALID.value), Status.VALID
+    found = {row.place: _STATUS[row.state] for row in conn.execute(wanted)}
+    return find_list_version(conn, list_) or 0, found, rest
 
 
 def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:

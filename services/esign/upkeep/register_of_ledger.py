@@ -6,7 +6,7 @@ not know: a document or licence that was revoked, a seal that was revoked, suspe
 apply what gives a right (a seal that was made or resumed): an operator does that again. A state of a seal that this
 version does not know may take a right away, and suspends. Operators are told how many entries of each type are about
 something that the register does not have, or bear such a state. The numbers of such documents and licences, and the
-places of such licences in status lists, are not given out again.
+places of such licences in status lists, are not given out again, and places that the register lost are SUSPENDED.
 
 A seal whose certificate the register does not have is remembered as forgotten: entries hold no serial numbers, so no
 list can name it, and a list that does not name a certificate vouches for it. The hub gives no such list.

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from services.esign import metrics
+from services.esign.domain.ages import is_fresh
 from services.esign.domain.verdict import Verdict
 from services.esign.verification.workers.verifier import Question
 from shuniu.kit.rpc.network import sender
@@ -51,7 +52,7 @@ class _Kept:
     size: int
 
     def is_fresh(self, now_us: int) -> bool:
-        return 0 <= now_us - self.judged_us < _FRESH_US
+        return is_fresh(self.judged_us, now_us, _FRESH_US)
 
 
 class VerdictCache:
@@ -129,7 +130,8 @@ class VerdictCache:
 
     def _keep(self, key: bytes, new: _Kept) -> None:
         self._drop(key)
-        while self._kept and not (oldest := next(iter(self._kept.items())))[1].is_fresh(new.judged_us):
+        # Those that were asked later than a slow one, and judged before it, are no older than it.
+        while self._kept and abs((oldest := next(iter(self._kept.items())))[1].judged_us - new.judged_us) >= _FRESH_US:
             self._drop(oldest[0])
         if new.size > _LARGEST_KEPT:
             return

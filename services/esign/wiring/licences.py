@@ -10,7 +10,7 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.licences import store as licence_store
-from services.esign.licences.issuing import PLACES, LicenceIssuing
+from services.esign.licences.issuing import LicenceIssuing
 from services.esign.licences.service import LicenceCredentialService, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
@@ -45,7 +45,7 @@ def open_licences(
     except (OSError, ValueError) as error:
         raise ConfigError(f"[esign] licence_types: {error}") from None
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
-    lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
+    lists = StatusLists(base, secrets.seal_ca, settings.licence_status_ttl, settings.licence_status_lives)
     licences = LicenceCredentialService(base, issuing, lists, roots)
 
     async def facts() -> Mapping[str, str]:

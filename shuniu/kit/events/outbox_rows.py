@@ -85,6 +85,8 @@ _FOLLOWING: Final = (
     .order_by(_delivery.target)
     .limit(1)
 )
+# Twice the relay's longest pause: what seems to wait longer was parked while the clock was ahead.
+LONGEST_PARKED_US: Final = 60_000_000
 _PARKED_UNTIL: Final = select(func.max(_delivery.next_at_us)).where(
     _delivery.state == DeliveryState.PARKED.value, _delivery.target == bindparam("to")
 )
@@ -161,10 +163,15 @@ def targets_in(conn: Connection, states: Sequence[DeliveryState]) -> list[str]:
     return sorted(found)
 
 
+def waits(until_us: int, now_us: int) -> bool:
+    """Tells whether a target that is parked until then waits still."""
+    return 0 < until_us - now_us <= LONGEST_PARKED_US
+
+
 def due(conn: Connection, target: str, now_us: int, limit: int) -> tuple[int, list[Pending]]:
     """Until when a target waits, µs, with nothing to send; or 0 and its next deliveries."""
     parked = int(conn.execute(_PARKED_UNTIL, {"to": target}).scalar() or 0)
-    return (parked, []) if parked > now_us else (0, next_pending(conn, target, 0, limit))
+    return (parked, []) if waits(parked, now_us) else (0, next_pending(conn, target, 0, limit))
 
 
 def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[Pending]:

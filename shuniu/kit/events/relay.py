@@ -207,7 +207,7 @@ class Relay:
         return sorted(
             target
             for target in targets
-            if self._parked.get(target, 0) <= now_us and self._probe_at.get(target, 0.0) <= now
+            if not outbox_rows.waits(self._parked.get(target, 0), now_us) and self._probe_at.get(target, 0.0) <= now
         )
 
     def _sent(self, target: str, _task: asyncio.Task[None]) -> None:

@@ -185,9 +185,9 @@ class _Limited(grpc.aio.Channel):
 def error_of(failure: grpc.aio.AioRpcError) -> HubError:
     """The HubError behind a failed call, with its details, so that a service can pass it on."""
     raw = dict(failure.trailing_metadata() or ()).get(DETAILS_HEADER)
-    code = Code(failure.code().value[0])
     if not isinstance(raw, bytes):
-        return HubError(code, code.name, failure.details() or code.name, "对方服务暂时无法处理，请稍后重试。")
+        return _without_details(failure)
+    code = Code(failure.code().value[0])
     status = status_pb2.Status.FromString(raw)
     info, localized, bad = (
         error_details_pb2.ErrorInfo(),
@@ -209,6 +209,21 @@ def error_of(failure: grpc.aio.AioRpcError) -> HubError:
             for entry in bad.field_violations
         ],
     )
+
+
+def _without_details(failure: grpc.aio.AioRpcError) -> HubError:
+    """The error of what gRPC itself reports. Who cancels his own call hears CancelledError, so CANCELLED comes of a
+    process that ended before it answered: it is UNAVAILABLE, as a process that is not there.
+    """
+    en, zh = "The other service cannot answer at the moment; retry.", "对方服务暂时无法处理，请稍后重试。"
+    match failure.code():
+        case grpc.StatusCode.CANCELLED:
+            return HubError(Code.UNAVAILABLE, Code.UNAVAILABLE.name, en, zh)
+        case grpc.StatusCode.UNKNOWN | grpc.StatusCode.OK:
+            return HubError(Code.INTERNAL, Code.INTERNAL.name, en, zh)
+        case known:
+            code = Code(known.value[0])
+            return HubError(code, code.name, failure.details() or en, zh)
 
 
 async def ask(call: Callable[..., Any], request: Any, *, timeout: float = 10.0) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from asyncio import Timeout
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -48,8 +49,14 @@ class Upload:
     document: _Document | None = None
 
     async def receive(self, context: Any, parse: Callable[[bytes], Any]) -> Any:
-        """The call's request, of which nothing was read before. Counts its real size from then on."""
-        content = await context.read()
+        """The call's request, of which nothing was read before. Counts its real size from then on. Raises HubError
+        UPLOAD_SLOW when it does not come and others wait for its room.
+        """
+        try:
+            async with self.room.arriving():
+                content = await context.read()
+        except TimeoutError:
+            raise slow() from None
         if content is grpc.aio.EOF:
             content = b""
         self.room.resize(self, self.copies * len(content))
@@ -60,10 +67,13 @@ class UploadRoom:
     """Room for the documents of a process's calls: `most` bytes, of which one sender gets half, or a single call. A
     document is counted with the largest size allowed before its first byte is read, then with its own size until the
     call is answered. At most `calls` are handled, a quarter of them for one sender, whatever their size. `waiting` wait
-    for room, in turns between senders; when more wait, the newest of the sender with the most gets `busy`.
+    for room, in turns between senders; when more wait, the newest of the sender with the most gets `busy`. While any
+    wait, a document that is not there after `patience` seconds gives its room back.
     """
 
-    def __init__(self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64) -> None:
+    def __init__(
+        self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64, patience: float = 5.0
+    ) -> None:
         self._most = most
         self._calls = calls
         self._handled = Tally()
@@ -72,6 +82,9 @@ class UploadRoom:
         self._waiting: FairQueue[_Wanted] = FairQueue()
         self._seats = Room(waiting, 1)
         self._documents: dict[str, _Document] = {}
+        self._patience = patience
+        # Since when (the loop's time, s) documents are on their way.
+        self._arriving: dict[Timeout, float] = {}
 
     @contextlib.asynccontextmanager
     async def hold(self, copies: int = 1) -> AsyncIterator[Upload]:
@@ -84,6 +97,25 @@ class UploadRoom:
         finally:
             _current.reset(token)
             self._leave(upload)
+
+    @contextlib.asynccontextmanager
+    async def arriving(self) -> AsyncIterator[None]:
+        """Around the reading of a document. Raises TimeoutError when it has kept others waiting for too long."""
+        async with asyncio.timeout(None) as limit:
+            self._arriving[limit] = asyncio.get_running_loop().time()
+            self._hurry()
+            try:
+                yield
+            finally:
+                del self._arriving[limit]
+
+    def _hurry(self) -> None:
+        """Bounds what is on its way while anybody waits. gRPC tells of a document when it is whole, so a slow one and
+        one that never comes look the same: whoever has room to himself may take his time.
+        """
+        for limit, began in self._arriving.items() if self._waiting else ():
+            if limit.when() is None and not limit.expired():
+                limit.reschedule(began + self._patience)
 
     def resize(self, upload: Upload, size: int) -> None:
         self._bytes.add(upload.sender, size - upload.size)
@@ -128,6 +160,7 @@ class UploadRoom:
                 self._handled.add(wanted.sender, 1)
                 self._bytes.add(wanted.sender, wanted.need)
                 wanted.turn.set_result(None)
+        self._hurry()
         metrics.UPLOADS_WAITING.set(len(self._waiting))
         metrics.UPLOAD_BYTES.set(self._bytes.total)
 
@@ -157,6 +190,15 @@ def busy() -> HubError:
         "VERIFY_BUSY",
         "Many documents wait to be verified; send this one again in a minute, and several one after another.",
         "当前待核验的文件较多，请一分钟后重新提交该文件；有多份文件时请逐份提交。",
+    )
+
+
+def slow() -> HubError:
+    """Refuses a document that did not arrive while others waited for its room."""
+    return errors.exhausted(
+        "UPLOAD_SLOW",
+        "The file did not arrive in time and others are waiting; send it again in a minute, over a faster line if any.",
+        "文件未能及时传完，且有其他文件在等待；请一分钟后重新提交，网络较慢时请换用较快的网络。",
     )
 
 

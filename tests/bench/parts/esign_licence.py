@@ -20,8 +20,6 @@ from tests.bench import esign
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import AUDIENCE, FACTS, NONCE, PERSON, Wallet, issued
 
-PLACES = 131_072
-
 
 def jwk(key: Any) -> JWK:
     kind, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -35,7 +33,7 @@ async def run() -> list[dict[str, Any]]:
     issuer, holder = jwk(setting().key), jwk(wallet.key)
     signer = pki.make_status_issuer(setting().ca, "hub", NOW_US)
     listed = status_list.Issuer(signer.key, [signer.der, setting().ca.der])
-    revoked = dict.fromkeys(range(0, PLACES, 97), status_list.Status.INVALID)
+    revoked = dict.fromkeys(range(0, status_list.PLACES, 97), status_list.Status.INVALID)
 
     def judged() -> None:
         found = judge(presentation, roots, expected, NOW_US, NotRegistered.OFFLINE)
@@ -53,7 +51,9 @@ async def run() -> list[dict[str, Any]]:
         SDJWTVerifier(presentation, lambda *_: issuer, AUDIENCE, NONCE)
 
     def signed() -> None:
-        status_list.sign(listed, "https://hub", status_list.pack(PLACES, revoked), NOW_US, ttl_s=60, lives_s=600)
+        status_list.sign(
+            listed, "https://hub", status_list.pack(status_list.PLACES, revoked), NOW_US, ttl_s=60, lives_s=600
+        )
 
     found = await asyncio.to_thread(
         esign.rounds,

@@ -1,13 +1,14 @@
 """Token Status List (draft-ietf-oauth-status-list): two bits a licence, compressed, in a signed token.
 
-A place nobody holds reads like a licence that stands, so a list does not tell how many there are.
+A place nobody holds reads like a licence that stands, so a list does not tell how many there are. In a list whose
+register forgot licences (a restore of an older database) it reads SUSPENDED: one of them may have been revoked.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -19,6 +20,11 @@ MEDIA_TYPE = f"application/{TYP}"
 BITS = 2
 _MASK = (1 << BITS) - 1
 _PER_BYTE = 8 // BITS
+PLACES: Final = 131_072
+"""Places of a list of ours."""
+# How many of them are given before the next list begins: a free place is found at once, and by chance, so that a
+# licence's place tells nothing of when it was issued.
+_GIVEN: Final = PLACES // 2
 # A list of ours has 131,072 places (32 KiB); a reader gives up at 2^22 of one bit.
 MOST_BYTES = 1 << 19
 _ALLOWED_BITS = frozenset({1, 2, 4, 8})
@@ -35,9 +41,20 @@ class Status(IntEnum):
     SUSPENDED = 2
 
 
-def pack(places: int, statuses: Mapping[int, Status]) -> bytes:
-    """The bits of a list of so many places; what is not named is VALID. Raises ValueError for a place outside."""
-    packed = bytearray(-(-places // _PER_BYTE))
+def list_of(nth: int) -> int:
+    """The list in which the place lies that is given as the nth of all, from 1 on."""
+    return 1 + (nth - 1) // _GIVEN
+
+
+def given_in(list_: int, given: int) -> int:
+    """Counts the places in that list, of so many that were given in all."""
+    return min(max(given - (list_ - 1) * _GIVEN, 0), _GIVEN)
+
+
+def pack(places: int, statuses: Mapping[int, Status], rest: Status = Status.VALID) -> bytes:
+    """The bits of a list of so many places; what is not named is `rest`. Raises ValueError for a place outside."""
+    each = sum(rest << at * BITS for at in range(_PER_BYTE))
+    packed = bytearray([each]) * -(-places // _PER_BYTE)
     for place, status in statuses.items():
         if not 0 <= place < places:
             raise ValueError("no such place in the list")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from google.type import date_pb2
 from sqlalchemy import Connection
 
 from services.esign.documents.store import certificates as document_rows
@@ -113,6 +114,7 @@ class RegisterQuestions:
                 "Give the file's SHA-256 or SM3: 64 hexadecimal digits.",
                 "请填写文件的 SHA-256 或 SM3 摘要（64 位十六进制）。",
             )
+        now_us = self.base.clock.now_us()
         row = await self.base.store.read(find_certificate_by_digests, [digest])
         if row is None:
             number = await self.base.store.read(digest_store.find_number, digest)
@@ -120,10 +122,10 @@ class RegisterQuestions:
                 None if number is None else await self.base.store.read(document_rows.find_certificate_by_number, number)
             )
         if row is not None:
-            return await self._released(row, Asked.HASH), row
+            return await self._released(row, Asked.HASH, now_us), row
         text = "登记中没有该摘要的文件：不是本枢纽签发的原件，或已被改动"
         step = Step("document", Status.UNKNOWN, "DOCUMENT_UNKNOWN", text, "no document with this hash is registered")
-        return conclude_code([step], self.base.clock.now_us(), Asked.HASH), None
+        return conclude_code([step], now_us, Asked.HASH), None
 
     async def by_number(self, request: pb.VerifyByNumberRequest) -> tuple[Verdict, CertificateRow | None]:
         """On a document by its number and what else is known of it. Raises as the contract says."""
@@ -142,7 +144,7 @@ class RegisterQuestions:
             raise
         if row is not None:
             self.tries.not_wrong(asker, number, now_us)
-            return await self._released(row, Asked.NUMBER), row
+            return await self._released(row, Asked.NUMBER, now_us), row
         text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
         step = Step(
             "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"
@@ -165,10 +167,11 @@ class RegisterQuestions:
         ofd = await self.base.store.read(ofd_store.ofd_of, row.number)
         return await asyncio.to_thread(lambda: any(each.endswith(tail) for each in _hashes(row.pdf, ofd)))
 
-    async def _released(self, row: CertificateRow, asked: Asked) -> Verdict:
+    async def _released(self, row: CertificateRow, asked: Asked, now_us: int) -> Verdict:
+        """`now_us`: before the row was read, so no revocation that was answered by then is missing."""
         found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
         steps = [step for step in register_steps(row, found) if step.step != "ledger"]
-        return conclude_code([*steps, await self._logged(row)], self.base.clock.now_us(), asked)
+        return conclude_code([*steps, await self._logged(row)], now_us, asked)
 
     async def _logged(self, row: CertificateRow) -> Step:
         """Looked up in the log itself: the register alone could be wrong."""
@@ -197,6 +200,14 @@ def _is_of_day(row: CertificateRow, request: pb.VerifyByNumberRequest) -> bool:
     )
 
 
+def _is_day(given: date_pb2.Date) -> bool:
+    try:
+        dt.date(given.year, given.month, given.day)
+    except ValueError:
+        return False
+    return True
+
+
 def _hashes(*forms: bytes) -> Iterator[str]:
     """SHA-256 and SM3 (hex) of the forms that are there."""
     return (digest.of(form).hex() for form in forms if form for digest in (SHA256, SM3))
@@ -220,6 +231,15 @@ def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) ->
                 "PROOF_MISSING",
                 "Give the date of issue as printed, or the last 8 digits of the file's SHA-256 or SM3.",
                 "请填写证明上的签发日期，或文件 SHA-256、SM3 摘要的末 8 位。",
+            )
+        )
+    elif request.HasField("issued_on") and not _is_day(request.issued_on):
+        faults.append(
+            Violation(
+                "issued_on",
+                "DATE_FORM",
+                "There is no such day; give it as printed.",
+                "没有这一天，请对照证明填写签发日期。",
             )
         )
     if tail and not _TAIL.fullmatch(tail):

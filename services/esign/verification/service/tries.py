@@ -33,15 +33,15 @@ class Counts:
     _tables: dict[int, bytearray] = field(default_factory=dict, repr=False)
 
     def of(self, key: str, now_us: int) -> int:
-        """At most 255 a slot."""
-        first = now_us // self.slot_us - self.slots
-        recent = [table for slot, table in self._tables.items() if slot >= first]
+        """At most 255 a slot. What was counted while the clock was ahead does not count."""
+        now = now_us // self.slot_us
+        recent = [table for slot, table in self._tables.items() if 0 <= now - slot <= self.slots]
         return min(sum(table[place] for table in recent) for place in self._places(key))
 
     def add(self, key: str, now_us: int) -> None:
         slot = now_us // self.slot_us
         if slot not in self._tables:
-            self._tables = {at: table for at, table in self._tables.items() if at >= slot - self.slots}
+            self._tables = {at: table for at, table in self._tables.items() if abs(at - slot) <= self.slots}
             self._tables[slot] = bytearray(_PLACES * _ROWS)
         table = self._tables[slot]
         for place in self._places(key):

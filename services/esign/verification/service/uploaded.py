@@ -1,6 +1,7 @@
 """Verdicts on documents that were uploaded: by what the register, the ledger and the hub's own lists say of them."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -61,18 +62,23 @@ class Judged:
     other: Registered | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Standing:
     """Statement of the register about a document at one moment. `row`: the document itself, or what it was before it
-    was changed. `is_whole`: the file itself is registered. `ses`: its seal signature.
+    was changed. `is_whole`: the file itself is registered. `ses`: its seal signature. `now_us` and `began` (monotonic,
+    s) are of before anything was read: what was answered by then is in it. `lists`: the hub's own, None until they are
+    read.
     """
 
+    now_us: int
+    began: float
     row: CertificateRow | None
     seal: SealRow | None
     other: Registered | None
     known: Known
     ses: bytes = field(default=b"", repr=False)
     is_whole: bool = False
+    lists: tuple[bytes, ...] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -103,12 +109,18 @@ class UploadedDocuments:
         changes faster than they are; nothing for a bad document.
         """
         for _ in range(_ATTEMPTS):
-            standing, began = await self._standing(upload), time.monotonic()
+            standing = await self._standing(upload)
             found = await self._judged(standing, upload)
-            if time.monotonic() - began < _WAITED_SECONDS or (await self._standing(upload)).known == standing.known:
+            if time.monotonic() - standing.began < _WAITED_SECONDS or await self._still_stands(standing, upload):
                 return found
         # Every verdict was out of date when it was there.
         raise away()
+
+    async def _still_stands(self, standing: _Standing, upload: Upload) -> bool:
+        """Tells whether all that was read for a verdict still says the same."""
+        if standing.lists is not None and standing.lists != await self.lists.current():
+            return False
+        return (await self._standing(upload)).known == standing.known
 
     async def _judged(self, standing: _Standing, upload: Upload) -> Judged:
         row, seal = standing.row, standing.seal
@@ -119,8 +131,8 @@ class UploadedDocuments:
         if row is not None and not standing.is_whole and verdict.step("changes").reason not in _SAVED_ANEW:
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = seal = None
-            lists = await self.lists.current()
-            question = replace(question, known=known(None, None), receipt=None, ses=upload.ses, crls=lists)
+            standing.lists = await self.lists.current()
+            question = replace(question, known=known(None, None), receipt=None, ses=upload.ses, crls=standing.lists)
             verdict = await self._verdict(self._verdicts, question)
         if row is None and standing.other is None:
             verdict = await self._with_seal(verdict)
@@ -130,25 +142,29 @@ class UploadedDocuments:
         try:
             return await cache.judge(question)
         except VerifierFailedError:
-            return limit_reached(self.base.clock.now_us())
+            return limit_reached(question.now_us)
 
     async def _standing(self, upload: Upload) -> _Standing:
-        return await self.base.store.read(_standing, upload.digests, self.registers, is_ofd(upload.document))
+        began, now_us = time.monotonic(), self.base.clock.now_us()
+        standing = functools.partial(_standing, now_us=now_us, began=began, is_package=is_ofd(upload.document))
+        return await self.base.store.read(standing, upload.digests, self.registers)
 
     async def _question(self, standing: _Standing, upload: Upload) -> Question:
         row, other = standing.row, standing.other
+        if row is None and other is None:
+            standing.lists = await self.lists.current()
         return Question(
             upload.document,
             self._roots(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
-            self.base.clock.now_us(),
+            standing.now_us,
             upload.proof or await self._receipt(row if other is None else other),
             standing.known,
             upload.ses or standing.ses,
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
-            () if row is not None or other is not None else await self.lists.current(),
+            standing.lists or (),
             upload.digests[0],
         )
 
@@ -182,17 +198,27 @@ class UploadedDocuments:
         return (row.receipt or None) if witnessed is None else witnessed.text
 
 
-def _standing(conn: Connection, digests: Sequence[str], registers: Sequence[Register], is_package: bool) -> _Standing:  # noqa: FBT001 — the store passes by position
+def _standing(
+    conn: Connection,
+    digests: Sequence[str],
+    registers: Sequence[Register],
+    *,
+    now_us: int,
+    began: float,
+    is_package: bool,
+) -> _Standing:
     """All that the register says, of one moment."""
     row = lookup.find_certificate_by_digests(conn, digests)
     if row is None:
         other = next(filter(None, (register(conn, digests) for register in registers)), None)
-        return _Standing(None, None, other, known(None, None) if other is None else other.known)
+        return _Standing(now_us, began, None, None, other, known(None, None) if other is None else other.known)
     seal = seal_rows.find_seal_by_id(conn, row.seal_id)
     # The seal's SM2 certificate, where the document is of a form that is sealed with it.
     beside = ses_store.find_sm2_seal(conn, seal.seal.id) if is_package and seal is not None else None
     is_whole = row.sha256 == digests[0] or lookup.find_certificate_by_digests(conn, digests[:1]) is not None
     return _Standing(
+        now_us,
+        began,
         row,
         seal,
         None,

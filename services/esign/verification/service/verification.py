@@ -112,6 +112,8 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         return None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
 
     async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
+        if not request.content.strip():
+            raise errors.invalid_field("content", "QR_EMPTY", "Send the text of the code.", "请填写二维码的内容。")
         now_us = self.base.clock.now_us()
         keys = {qr.key_id(key): key for key in self.secrets.qr_keys}
         steps: list[Step] = []

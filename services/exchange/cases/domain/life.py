@@ -138,7 +138,7 @@ _NATIONAL: dict[Move, str] = {
     _M.GRANT: "11",
     _M.REFUSE: "11",
 }
-# Administrative Licensing Law, articles 32, 38 and 42: the applicant gets a reason for each of these, a correction included.
+# Administrative Licensing Law, articles 32, 38 and 42: the applicant gets a reason for each of these.
 _REASON_NEEDED = frozenset({_M.NOT_ACCEPT, _M.REFUSE, _M.BEGIN_SPECIAL, _M.ASK_CORRECTION})
 OVER = frozenset({_S.NOT_ACCEPTED, _S.DELIVERED, _S.WITHDRAWN})
 

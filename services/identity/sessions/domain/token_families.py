@@ -65,14 +65,19 @@ def presented(family: Family, generation: int, platform: str, now_us: int) -> tu
         raise GrantRefusedError
     if generation == family.generation:
         return Presented.ROTATED, replace(family, generation=generation + 1, rotated_us=now_us)
-    if generation == family.generation - 1 and now_us - family.rotated_us <= REPEAT_US:
+    if generation == family.generation - 1 and _is_recent(family, now_us):
         return Presented.REPEATED, family
     return Presented.REPLAYED, ended(family, EndReason.REUSE_DETECTED, now_us)
 
 
 def untouched(family: Family, now_us: int) -> bool:
     """Tells whether the first token is unused and so young that its answer may be given once more."""
-    return not family.ended and family.generation == 1 and now_us - family.rotated_us <= REPEAT_US
+    return not family.ended and family.generation == 1 and _is_recent(family, now_us)
+
+
+def _is_recent(family: Family, now_us: int) -> bool:
+    # Both ways: another replica's clock may be a little ahead, and one that was far ahead has been set right.
+    return abs(now_us - family.rotated_us) <= REPEAT_US
 
 
 def ended(family: Family, reason: EndReason, now_us: int) -> Family:

@@ -25,13 +25,18 @@ tries = Table(
 
 _BATCH: Final = 500
 _METER: Final = tries.c.login_index == bindparam("of")
+# Begun while the clock was ahead, which has been set right: it would shut the name for as long as the clock was wrong.
+# Another replica's clock may be a little ahead.
+_AHEAD: Final = tries.c.window_us > bindparam("ahead")
 _GROW: Final = (
     update(tries)
-    .where(_METER, tries.c.window_us > bindparam("over"), tries.c.failures < bindparam("most"))
+    .where(_METER, tries.c.window_us > bindparam("over"), ~_AHEAD, tries.c.failures < bindparam("most"))
     .values(failures=tries.c.failures + 1)
 )
 _RENEW: Final = (
-    update(tries).where(_METER, tries.c.window_us <= bindparam("over")).values(failures=1, window_us=bindparam("now"))
+    update(tries)
+    .where(_METER, (tries.c.window_us <= bindparam("over")) | _AHEAD)
+    .values(failures=1, window_us=bindparam("now"))
 )
 _FIND: Final = select(tries.c.failures).where(_METER)
 _GIVE_BACK: Final = update(tries).where(_METER, tries.c.failures > 0).values(failures=tries.c.failures - 1)
@@ -48,7 +53,8 @@ def take(conn: Connection, meters: Sequence[Meter], now_us: int) -> None:
 
 
 def _take(conn: Connection, meter: Meter, now_us: int) -> None:
-    of = {"of": meter.key, "over": now_us - meter.limit.window_us}
+    window_us = meter.limit.window_us
+    of = {"of": meter.key, "over": now_us - window_us, "ahead": now_us + window_us}
     if conn.execute(_GROW, {**of, "most": meter.limit.most}).rowcount:
         return
     if conn.execute(_RENEW, {**of, "now": now_us}).rowcount:

@@ -621,7 +621,7 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyQr(self, request, context):
-        """Judges the content of a QR code.
+        """Judges the content of a QR code. Errors: INVALID_ARGUMENT QR_EMPTY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -639,8 +639,8 @@ class VerificationServiceServicer:
     def VerifyByNumber(self, request, context):
         """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
         file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
-        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-        tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING, DATE_FORM or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many
+        wrong tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
         day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -263,7 +263,7 @@ class VerificationServiceStub:
     Errors: INVALID_ARGUMENT DOCUMENT_EMPTY, RESOURCE_EXHAUSTED DOCUMENT_TOO_LARGE.
     """
     VerifyQr: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyQrRequest, _esign_pb2.VerifyQrResponse]
-    """Judges the content of a QR code."""
+    """Judges the content of a QR code. Errors: INVALID_ARGUMENT QR_EMPTY."""
     VerifyByHash: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]
     """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
     not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
@@ -272,8 +272,8 @@ class VerificationServiceStub:
     VerifyByNumber: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]
     """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
     file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
-    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-    tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING, DATE_FORM or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many
+    wrong tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
     day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
     """
     GetTrust: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]
@@ -289,7 +289,7 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     Errors: INVALID_ARGUMENT DOCUMENT_EMPTY, RESOURCE_EXHAUSTED DOCUMENT_TOO_LARGE.
     """
     VerifyQr: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyQrRequest, _esign_pb2.VerifyQrResponse]  # type: ignore[assignment]
-    """Judges the content of a QR code."""
+    """Judges the content of a QR code. Errors: INVALID_ARGUMENT QR_EMPTY."""
     VerifyByHash: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]  # type: ignore[assignment]
     """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
     not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
@@ -298,8 +298,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     VerifyByNumber: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]  # type: ignore[assignment]
     """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
     file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
-    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-    tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING, DATE_FORM or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many
+    wrong tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
     day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
     """
     GetTrust: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]  # type: ignore[assignment]
@@ -324,7 +324,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.VerifyQrRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.VerifyQrResponse, _abc.Awaitable[_esign_pb2.VerifyQrResponse]]:
-        """Judges the content of a QR code."""
+        """Judges the content of a QR code. Errors: INVALID_ARGUMENT QR_EMPTY."""
 
     @_abc_1.abstractmethod
     def VerifyByHash(
@@ -345,8 +345,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_esign_pb2.VerifyByNumberResponse, _abc.Awaitable[_esign_pb2.VerifyByNumberResponse]]:
         """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
         file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
-        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-        tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING, DATE_FORM or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many
+        wrong tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
         day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
         """
 

@@ -69,13 +69,22 @@ def test_long_vector_of_the_draft() -> None:
 @given(
     st.integers(1, 300).flatmap(
         lambda n: st.tuples(st.just(n), st.dictionaries(st.integers(0, n - 1), st.sampled_from(Status)))
-    )
+    ),
+    st.sampled_from(Status),
 )
-def test_what_is_packed_is_read(made: tuple[int, dict[int, Status]]) -> None:
-    """Every place reads as it was set, and every other as VALID."""
+def test_what_is_packed_is_read(made: tuple[int, dict[int, Status]], rest: Status) -> None:
+    """Every place reads as it was set, and every other as the rest."""
     places, statuses = made
-    found = status_list.expand({"bits": 2, "lst": status_list.compress(status_list.pack(places, statuses))})
-    assert all(found.at(place) == statuses.get(place, Status.VALID) for place in range(places))
+    found = status_list.expand({"bits": 2, "lst": status_list.compress(status_list.pack(places, statuses, rest))})
+    assert all(found.at(place) == statuses.get(place, rest) for place in range(places))
+
+
+def test_every_place_is_given_in_one_list() -> None:
+    """The nth place lies in the list of the nth, and lists tell together how many were given."""
+    for given_ in (0, 1, 65_535, 65_536, 65_537, 200_000):
+        lists = 1 + status_list.list_of(max(given_, 1))
+        assert sum(status_list.given_in(list_, given_) for list_ in range(1, lists)) == given_
+        assert status_list.given_in(lists, given_) == 0
 
 
 @given(st.sampled_from([1, 2, 4, 8]), st.binary(min_size=1, max_size=40))

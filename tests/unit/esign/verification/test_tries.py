@@ -84,3 +84,16 @@ def test_tries_at_once_are_no_more_than_tries_in_turn() -> None:
     for _ in range(1000):
         tries.admit("203.0.113.9", NUMBER, MINUTE_US)
         tries.not_wrong("203.0.113.9", NUMBER, MINUTE_US)
+
+
+def test_tries_of_a_clock_that_was_ahead_keep_nobody_out() -> None:
+    """The clock is set right: what was counted in the year to come is over, and what is counted from then on counts."""
+    tries, ahead_us = Tries(), 365 * DAY_US
+    for number in range(20):
+        tried(tries, f"25000020260000{number:02d}", 1, ahead_us)
+    tried(tries, NUMBER, 10, ahead_us, "203.0.113.9")
+    assert refused(tries, NUMBER, ahead_us) == "NUMBERS_TRIED"
+    assert refused(tries, NUMBER, ahead_us, "203.0.113.9") == "NUMBER_GUESSED"
+    tried(tries, NUMBER, 10, 0)
+    assert refused(tries, NUMBER, 0) == "NUMBER_GUESSED"
+    assert not refused(tries, NUMBER, 0, "203.0.113.9")

@@ -30,6 +30,14 @@ def test_a_lost_answer_is_repeated_for_thirty_seconds_and_no_longer():
     assert (meaning, after.end_reason) == (Presented.REPLAYED, EndReason.REUSE_DETECTED)
 
 
+def test_a_clock_that_was_ahead_lengthens_no_repeat():
+    """Rotated in a year to come: the clock was set right since. A replica's clock may be a little ahead."""
+    little, far = family(2, rotated_us=families.REPEAT_US), family(2, rotated_us=LIFE - 1)
+    assert families.presented(little, 1, "app", 0)[0] is Presented.REPEATED
+    assert families.presented(far, 1, "app", 0)[0] is Presented.REPLAYED
+    assert not families.untouched(family(1, rotated_us=LIFE - 1), 0)
+
+
 def test_a_token_whose_successor_was_used_is_a_replay_at_once():
     """Who used the successor had the answer, so somebody else asks now."""
     meaning, _ = families.presented(family(3, rotated_us=0), 1, "app", 1)

@@ -319,6 +319,33 @@ async def test_only_what_is_safe_is_asked_again(socket_address: str) -> None:
         assert len(servicer.times) == 4
 
 
+async def test_a_call_that_its_service_did_not_finish_is_asked_again(socket_address: str) -> None:
+    """The process ends while it answers: its gRPC says CANCELLED, and the next process is asked."""
+    begun, tries = asyncio.Event(), 0
+
+    class Ending(Asked):
+        async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
+            nonlocal tries
+            tries += 1
+            begun.set()
+            if tries == 1:
+                await asyncio.Event().wait()
+            return pb.GetStatusResponse(service="next")
+
+    async with client.channel(socket_address, service="cli") as channel:
+        stub = operations_pb2_grpc.OperationsServiceStub(channel)
+        asked = Ending()
+        first = listener(socket_address, asked)
+        await first.start()
+        asking = asyncio.create_task(ask_again(stub.GetStatus, pb.GetStatusRequest()))
+        await begun.wait()
+        await first.stop(0)
+        second = listener(socket_address, asked)
+        await second.start()
+        assert (await asking).service == "next"
+        await second.stop(0)
+
+
 async def test_a_peer_that_comes_back_is_found(socket_address: str) -> None:
     """A call to a process that is away waits within its time, and succeeds once the process is there."""
     async with client.channel(socket_address, service="cli") as channel:

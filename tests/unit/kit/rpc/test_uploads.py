@@ -78,6 +78,33 @@ async def test_it_is_counted_from_before_its_first_byte_until_its_answer() -> No
     assert (room._bytes.total, len(room._bytes)) == (0, 0)
 
 
+async def test_what_never_arrives_gives_its_room_back_when_others_wait() -> None:
+    """Two senders hold all of it and send nothing; they hear UPLOAD_SLOW, and the one who waits comes in."""
+    room = UploadRoom(2 * MAX_MESSAGE, busy, patience=0.01)
+
+    class Silent:
+        async def read(self) -> Any:
+            await asyncio.Event().wait()
+
+    async def silent(address: str) -> str:
+        network.set_current(address)
+        async with room.hold() as upload:
+            try:
+                await upload.receive(Silent(), bytes)
+            except HubError as error:
+                return error.reason
+        return ""
+
+    held = [asyncio.create_task(silent(f"192.0.2.{each}")) for each in (1, 2)]
+    await eventually(lambda: len(room._arriving) == 2)
+    assert not any(limit.when() for limit in room._arriving)
+    network.set_current("192.0.2.3")
+    async with sent(room, b"four") as (_, got):
+        assert got == b"four"
+    assert await asyncio.gather(*held) == ["UPLOAD_SLOW", "UPLOAD_SLOW"]
+    assert (room._bytes.total, room._arriving) == (0, {})
+
+
 async def test_a_request_that_never_came_is_an_empty_one() -> None:
     """The caller ended his side without a message."""
     async with sent(UploadRoom(SIX, busy), grpc.aio.EOF) as (_, got):
