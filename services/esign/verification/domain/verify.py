@@ -410,7 +410,7 @@ def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs, since: Step
         signer=read.authority if read else "",
         issuer=read.issuer if read else "",
         certified=read is not None and read.step.status is Status.VALID,
-        claimed_us=read.time_us if read else None,
+        claimed_us=read.stated_us if read else None,
         proven_us=read.time_us if read is not None and read.step.status is Status.VALID else None,
         later=case.history.later(signature),
         steps=(since, read.step) if read else (since,),
