@@ -1,5 +1,5 @@
-"""Names of identity documents (常用证件代码, GA/T 2000.156) by code, Chinese and English: one list for those who ask for
-a document, read its number or print its name. Pure: domains may import this module.
+"""Names of identity documents (常用证件代码, GA/T 2000.156) by code, Chinese and English: one list for who asks for a
+document, reads its number or prints its name. Pure: domains may import this module.
 """
 
 from collections.abc import Mapping

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from gateway.too_large import sentences
 from shuniu.kit.errors import Code
 from shuniu.kit.rpc.wire import ERROR_DOMAIN
 
@@ -27,6 +28,10 @@ class Refusal:
     zh: str
     token: bool = False
     """True where the token check is the cause: 401 always, though Envoy itself says 403 of a wrong audience."""
+    path: str = ""
+    """The path whose requests alone it is of; empty: all. Nobody calls it over gRPC."""
+    calm: bool = False
+    """True where nothing went wrong but the choice of a file: the page looks as where a script made the choice."""
 
     @property
     def again(self) -> bool:
@@ -59,22 +64,32 @@ class Refusal:
     def page(self) -> str:
         """The same for people, whose browser sent a form or follows a link: no script of a page reads the JSON then."""
         zh, en = html.escape(self.zh), html.escape(self.en)
+        title, box, heading = "无法完成请求", "alert", ""
+        if self.calm:
+            title, box, heading = "核验文件", "alert calm", "<h2>没有核验</h2>"
         return (
             '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             "<title>无法完成请求 / The request cannot be completed</title>"
             '<link rel="stylesheet" href="/static/style.css"></head><body><main id="main"><div class="reading">'
-            f'<h1>无法完成请求</h1><div class="alert" role="alert"><p>{zh}</p><p lang="en">{en}</p></div>'
+            f'<h1>{title}</h1><div class="{box}" role="alert">{heading}<p>{zh}</p><p lang="en">{en}</p></div>'
             '<p><a href="/verify">返回核验页面 / Back to verification</a></p></div></main></body></html>'
         )
 
 
-def refusals(document_bytes: int, request_bytes: int, form_bytes: int) -> tuple[Refusal, ...]:
+def refusals(
+    document_bytes: int, request_bytes: int, form_bytes: int, upload_paths: tuple[str, ...] = ()
+) -> tuple[Refusal, ...]:
     """All of them; the first that fits is answered. The largest request with a document, any other of a platform, and
-    any other of people.
+    any other of people; `upload_paths`: where people send a document in a form, which has a MiB for its other parts.
     """
     document, request, form = document_bytes // _MIB, request_bytes // _MIB, form_bytes // 1024
+    of_documents = sentences(document_bytes - _MIB)
     return (
+        *(
+            Refusal(413, Code.INVALID_ARGUMENT, _UNKNOWN, "REQUEST_TOO_LARGE", *of_documents, path=path, calm=True)
+            for path in upload_paths
+        ),
         Refusal(
             401,
             Code.UNAUTHENTICATED,

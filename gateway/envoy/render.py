@@ -122,7 +122,10 @@ def render(settings: Edge, contract: Contract, suspended: frozenset[str], contro
         "clusters": clusters(settings),
         "upstream_tls": settings.edge.upstream_certificate is not None,
         "refusals": refusals(
-            settings.edge.max_document_bytes, settings.edge.max_request_bytes, settings.edge.max_form_bytes
+            settings.edge.max_document_bytes,
+            settings.edge.max_request_bytes,
+            settings.edge.max_form_bytes,
+            settings.edge.upload_paths,
         ),
         "rates": rates(settings.edge),
         "json_bytes": _json_bytes(settings.edge),

@@ -66,7 +66,7 @@ class EdgeSettings:
     max_request_bytes: int = 4 * MIB
     """Largest request."""
     max_document_bytes: int = 21 * MIB
-    """Largest request that carries a document to verify."""
+    """Largest request that carries a document to verify: the document, and a MiB for what goes with it."""
     max_form_bytes: int = 64 * 1024
     """Largest request of people that carries no document: forms, and calls open to everybody."""
     body_seconds: int = 60

@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from gateway.too_large import sentences
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 
@@ -109,14 +110,7 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
 
 
 def too_large(limit: int) -> HubError:
-    mebibytes = limit // (1024 * 1024)
-    return errors.exhausted(
-        "DOCUMENT_TOO_LARGE",
-        f"The document is larger than {mebibytes} MiB and was not verified; ask the issuer for a smaller one (making "
-        "it smaller yourself destroys its signature), or use its QR code or number.",
-        f"文件超过 {mebibytes} MiB，没有核验；请向出具单位索取较小的版本（自行压缩会使签章失效），"
-        "或扫描二维码、按编号核验。",
-    )
+    return errors.exhausted("DOCUMENT_TOO_LARGE", *sentences(limit))
 
 
 class _InMemory(MultiPartParser):

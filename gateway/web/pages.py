@@ -140,6 +140,7 @@ class Pages:
             switch_to=f"{here or request.url.path}?{urlencode([*query, ('lang', other)])}",
             other_language=texts.text("html_lang", other),
             form_token=self.forms.issue(request, form_cookie),
+            address=request.url.netloc,
             path=request.url.path if here == "/" else here or request.url.path,
             **values,
         )

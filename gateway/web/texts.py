@@ -240,6 +240,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "asked": ("核验于 {time}（北京时间）", "Judged at {time} (Beijing time)"),
     "asked_of": ("{file}，核验于 {time}（北京时间）", "{file}, judged at {time} (Beijing time)"),
     "as_of": ("结论对应时间（北京时间）", "Speaks for (Beijing time)"),
+    "file_digest": ("文件的 SHA-256 摘要", "SHA-256 of the file"),
     "facts": ("证明信息", "Document"),
     "fact_number": ("编号", "Number"),
     "fact_title": ("名称", "Title"),

@@ -61,7 +61,8 @@ class Signature:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A verdict in the reader's language. `tone` is how it looks: valid, invalid, unknown or not_checked; `asked`: of
-    which file it is, and when it was made; `left_out` says how many steps were not made.
+    which file it is, and when it was made; `digest`: SHA-256 of the file (hex), where one was seen; `left_out`
+    says how many steps were not made.
     """
 
     verdict: str
@@ -72,6 +73,7 @@ class Shown:
     cause: str
     advice: str
     as_of: str
+    digest: str
     facts: tuple[tuple[str, str], ...]
     signatures: tuple[Signature, ...]
     steps: tuple[Step, ...]
@@ -81,9 +83,9 @@ class Shown:
         return asdict(self)
 
 
-def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "", *, file: str = "") -> Shown:
+def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "", *, file: str = "", digest: str = "") -> Shown:
     """Makes a verdict of this moment readable, with the word named `texts`. `file`: what the file is called that
-    was judged. An unknown word never becomes a good one.
+    was judged, `digest`: its SHA-256. An unknown word never becomes a good one.
     """
     name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
     key, tone = _word(verdict, name, texts)
@@ -99,6 +101,7 @@ def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "", *, file: s
         cause=_said(summary.cause, language),
         advice=_said(summary.advice, language),
         as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
+        digest=digest,
         facts=tuple(
             (known(f"fact_{fact}", language, fact), verdict.document[fact])
             for fact in sorted(verdict.document, key=_fact_order)
@@ -168,7 +171,9 @@ def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: boo
     # Good is only what a trusted authority vouches for.
     good = report.verdict == "VALID" and report.certified
     status = "valid" if good else "invalid" if report.verdict == "INVALID" else "unknown"
-    is_changed = status == "invalid" and bool(report.later) and not any(s.status == "invalid" for s in report.steps)
+    is_changed = (
+        status == "invalid" and bool(report.later) and not any(s.status == "invalid" for s in _of_itself(report))
+    )
     return Signature(
         status="held" if good and refused else status,
         word=text("signature_is_changed" if is_changed else f"signature_is_{status}", language),
@@ -177,6 +182,11 @@ def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: boo
         # What came after it is the cause, and has its line; what is merely unknown of it is none.
         lines=tuple(_lines(report, language, with_cause=not good and not is_changed)),
     )
+
+
+def _of_itself(report: esign_pb2.SignatureReport) -> list[esign_pb2.VerdictStep]:
+    """Its steps without what came after it, which has a line of its own."""
+    return [step for step in report.steps if step.step != "changes" or not report.later]
 
 
 def _who(report: esign_pb2.SignatureReport, language: str) -> str:
@@ -188,7 +198,7 @@ def _who(report: esign_pb2.SignatureReport, language: str) -> str:
 
 
 def _lines(report: esign_pb2.SignatureReport, language: str, *, with_cause: bool) -> Iterator[tuple[str, str]]:
-    bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason not in _NO_CAUSE]
+    bad = [s for s in _of_itself(report) if s.status in ("invalid", "unknown") and s.reason not in _NO_CAUSE]
     if with_cause and bad:
         worst = next((step for step in bad if step.status == "invalid"), bad[0])
         yield text("cause", language), _told(worst, language)

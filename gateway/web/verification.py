@@ -5,6 +5,7 @@ Nothing is changed and no session is used, so these forms need no token.
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from starlette.requests import Request
@@ -99,7 +100,7 @@ class Verification:
                 return json_error(error, language)
             return self._verify_page(request, error=error)
         metrics.VERDICTS.labels("document", label(answer.verdict)).inc()
-        verdict = shown(answer.verdict, language, file=document.name)
+        verdict = shown(answer.verdict, language, file=document.name, digest=sha256(document.pdf).hexdigest())
         if wants_json(request):
             return JSONResponse(verdict.as_json(), headers=NO_STORE)
         return self._verify_page(request, verdict=verdict)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import pypdfium2
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -352,3 +353,25 @@ async def test_an_ofd_reaches_esign_as_it_is(browser: Browser) -> None:
         assert "OFD" in await shown.inner_text("label[for=pdf]")
         await upload(shown, "证明.ofd", data)
         assert sha256(web.esign.seen[0].pdf).digest() == sha256(data).digest()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_print_of_the_verdict_can_be_filed(browser: Browser, counter: Counter, scripts: bool) -> None:
+    """On paper stand the verdict, every step that was made, the file's digest and where it was verified; what is for the
+    screen (form, links, footer) is left out, so that no second page holds nothing.
+    """
+    file, data = counter.files["good"]
+    async with page(browser, counter.web.url, java_script_enabled=scripts) as shown:
+        await shown.goto("/verify")
+        await upload(shown, file, data)
+        steps = await shown.locator(".steps .step-name").all_text_contents()
+        printed = await shown.pdf(format="A4", path=counter.pictures / "good-print.pdf")
+        assert await shown.locator(".steps li").first.is_visible() is False
+    pages = [each.get_textpage().get_text_bounded() for each in pypdfium2.PdfDocument(printed)]
+    text = "".join("".join(pages).split())
+    assert sha256(data).hexdigest() in text
+    assert counter.web.url.partition("://")[2] in text
+    assert [name for name in steps if name not in text] == []
+    for left_out in ("核验其他文件", "二维码", "开始核验"):
+        assert left_out not in text
+    assert "证书链" in pages[-1] or "国密" in pages[-1] or len(pages) == 1

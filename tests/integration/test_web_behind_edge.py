@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from gateway.envoy import control
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
+from gateway.too_large import sentences
 from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.domain.reader import check_token
 from services.esign.timestamps.service import TimestampService
@@ -121,7 +122,9 @@ async def test_who_has_no_script_reads_a_page_where_the_edge_refuses(place: Plac
         style = await http.get("/static/style.css")
     assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
     assert (style.status_code, '"/static/style.css"' in page.text) == (200, True)
-    assert page.text.index("请勿自行压缩") < page.text.index("Do not make a signed document smaller")
+    # The same words and the same look as where the page's script or the web process says it.
+    for said in ('class="alert calm"', "没有核验", *sentences(20 * 1024 * 1024)):
+        assert said in page.text
     assert 'href="/verify"' in page.text
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert (program.status_code, program.json()["details"][0]["reason"]) == (413, "REQUEST_TOO_LARGE")

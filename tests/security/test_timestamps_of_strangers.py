@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyhanko.sign.timestamps import DummyTimeStamper
 
-from services.esign.domain.verdict import Outcome, Status
+from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support import updates
 from tests.support.esign import NOW_US, setting
@@ -87,8 +87,11 @@ def reason(verdict, name):
 
 def open_because_of_a_stranger(verdict):
     assert verdict.outcome is Outcome.INDETERMINATE
-    assert verdict.signatures[-1].steps[0].reason == "TSA_NOT_TRUSTED"
-    assert verdict.signatures[-1].steps[0].status is Status.UNKNOWN
+    stamp = verdict.signatures[-1]
+    assert (reason(stamp, "time"), stamp.outcome) == ("TSA_NOT_TRUSTED", Outcome.INDETERMINATE)
+    # The moment that it states is told as a claim.
+    assert stamp.claimed_us is not None
+    assert (stamp.proven_us, stamp.certified) == (None, False)
     assert reason(verdict, "coverage") == "REVISION"
 
 
@@ -121,7 +124,7 @@ def test_what_a_known_authority_made_weakly_is_passed_over(monkeypatch, weakly, 
     """It proves nothing, and does no harm; but it is not by it that a signature covers the whole file."""
     verdict = stamped(monkeypatch, by_root(weakly=weakly), digest)
     assert verdict.outcome is Outcome.VALID
-    assert verdict.signatures[-1].steps[0].reason == reason_of_it
+    assert reason(verdict.signatures[-1], "time") == reason_of_it
     assert reason(verdict, "coverage") == "REVISION"
 
 

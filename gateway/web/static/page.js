@@ -1,4 +1,5 @@
-// What every page does: the way to an error, a readable password, a language switch that keeps the fragment.
+// What every page does: the way to an error, a readable password, a language switch that keeps the fragment, and a
+// print that says all.
 const problems = document.getElementById("problems");
 if (problems) problems.focus();
 
@@ -17,6 +18,20 @@ if (reveal) {
     password.type = "password";
   });
 }
+
+// On paper nobody can unfold the steps.
+addEventListener("beforeprint", () => {
+  for (const folded of document.querySelectorAll("details.basis:not([open])")) {
+    folded.open = true;
+    folded.dataset.printing = "";
+  }
+});
+addEventListener("afterprint", () => {
+  for (const unfolded of document.querySelectorAll("details[data-printing]")) {
+    unfolded.open = false;
+    delete unfolded.dataset.printing;
+  }
+});
 
 const languages = document.getElementById("switch");
 if (languages) {

@@ -59,8 +59,8 @@ export function show(host, verdict, { focus = true } = {}) {
   if (verdict.partial) frame.dataset.partial = "";
   fill(frame, "word", verdict.word);
   fill(frame, "holds", verdict.holds);
-  for (const part of ["asked", "cause", "advice", "as_of", "left_out"]) {
-    fill(frame, part, verdict[part]);
+  for (const part of ["asked", "cause", "advice", "as_of", "digest", "left_out"]) {
+    fill(frame, part, verdict[part] || "");
     frame.querySelector(`[data-part="${part}"]`).hidden = !verdict[part];
   }
   for (const part of ["facts", "signatures"]) frame.querySelector(`[data-part="${part}"]`).hidden = !verdict[part].length;

@@ -317,7 +317,8 @@ class Document:
 
     def inflated(self, raw: bytes, number: int) -> bytes:
         """Inflates deflated bytes of the stream of an object. Raises PdfError."""
-        most = MAX_EXPANDED - self.census.expanded
+        # After the budget was spent once, whatever is read next fails alike.
+        most = max(MAX_EXPANDED - self.census.expanded, 0)
         inflate = zlib.decompressobj()
         try:
             out = inflate.decompress(raw, most + 1)

@@ -235,9 +235,11 @@ class _Comparison:
             raise ChangedError("a value was put in another's place")
         number = -1 if new_ref is None else new_ref[0]
         if old_ref is None or new_ref is None:
-            if _is_stream(two.before, old) or _is_stream(two.after, new):
-                # Some makers describe a document when they sign it.
-                raise ChangedError("a stream came or went", unclear=role is _Role.METADATA and old is None)
+            added = two.after.object(number) if role is _Role.METADATA and old is None else None
+            if added is not None and added.stream is not None:
+                data_changes.new_metadata(two, added)
+            elif _is_stream(two.before, old) or _is_stream(two.after, new):
+                raise ChangedError("a stream came or went")
         elif old_ref[0] == number and not two.touched(number):
             value = two.was(number)
             for ref in two.before.references(value) if role is _Role.PLAIN else ():

@@ -2,6 +2,7 @@
 (DSS), and developers' extensions. Each raises ChangedError where more than that came.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from services.esign.certification.domain.validation_data import ValidationData
@@ -41,10 +42,7 @@ def information(two: TwoVersions, old: Any, new: Any) -> list[tuple[Any, Any]]:
 
 def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:
     """Metadata (XMP): they say what they said, but for when and by what they were written."""
-    for each in (old, new):
-        if (each.value.get("Type"), each.value.get("Subtype")) != ("Metadata", "XML"):
-            raise ChangedError("the metadata are none")
-    one, other = two.before.stream_of(old), two.after.stream_of(new)
+    one, other = _xmp_of(two.before, old), _xmp_of(two.after, new)
     try:
         same = one == other or (
             xmp.properties(one) == xmp.properties(other) and xmp.prefixes(one) == xmp.prefixes(other)
@@ -54,7 +52,34 @@ def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:
         raise ChangedError(f"the metadata were written anew, and cannot be compared: {cause}", unclear=True) from None
     if not same:
         raise ChangedError("the metadata say something else")
-    if any(key not in old.value or old.value[key] != new.value[key] for key in new.value.keys() - _DATA_STREAM):
+    _plain_metadata(two, new, old.value)
+
+
+def new_metadata(two: TwoVersions, new: PdfObject) -> None:
+    """Metadata (XMP) where there were none: they say when and by what the file was written, and nothing else.
+
+    Readers show a title out of them, and take it before that of the document information. Some makers describe a
+    document when they sign it, so more than that leaves the question open.
+    """
+    other = _xmp_of(two.after, new)
+    try:
+        says_more = bool(xmp.properties(other) or xmp.prefixes(other))
+    except XmpError as cause:
+        raise ChangedError(f"metadata were added, and cannot be read: {cause}", unclear=True) from None
+    if says_more:
+        raise ChangedError("metadata were added that describe the document", unclear=True)
+    _plain_metadata(two, new, {})
+
+
+def _xmp_of(document: Document, holder: PdfObject) -> bytes:
+    if (holder.value.get("Type"), holder.value.get("Subtype")) != ("Metadata", "XML"):
+        raise ChangedError("the metadata are none")
+    return document.stream_of(holder)
+
+
+def _plain_metadata(two: TwoVersions, new: PdfObject, old: Mapping[str, Any]) -> None:
+    """The dictionary of the stream has what such streams have, and what it had (`old`)."""
+    if any(key not in old or old[key] != new.value[key] for key in new.value.keys() - _DATA_STREAM):
         raise ChangedError("the metadata have more than metadata have")
     _explain_stream(two, new)
     if new.value.get("Filter") is not None and (new.value["Filter"] != "FlateDecode" or "DecodeParms" in new.value):

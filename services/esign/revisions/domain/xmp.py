@@ -57,6 +57,8 @@ def properties(text: bytes) -> dict[str, Any]:
     for description in _descriptions(_tree(text)):
         for name, value in _properties(description).items():
             if name in _OF_THE_SAVE:
+                if not isinstance(value, str):
+                    raise XmpError(f"{name} is more than a text")
                 continue
             if name in found:
                 raise XmpError(f"{name} is there twice")

@@ -31,8 +31,10 @@ _BOOLEAN, _FALSE = 0x01, b"\x01\x01\x00"
 
 class TimestampInvalidError(Exception):
     """The token proves nothing. `reason` UPPER_SNAKE; `unknown`: nothing speaks against it, but nothing vouches for it
-    here.
+    here. `stated_us`: the moment that it states all the same, µs, where it is of what was stamped.
     """
+
+    stated_us: int | None = None
 
     def __init__(self, reason: str, zh: str, en: str, *, unknown: bool = False) -> None:
         super().__init__(en)
@@ -98,7 +100,11 @@ def check_token(
         raise TimestampInvalidError(
             "TIMESTAMP_OF_ANOTHER", "时间戳不是对该签名签发的", "the timestamp is of something else"
         )
-    path = _judge_authority(signed, info, roots, now_us)
+    try:
+        path = _judge_authority(signed, info, roots, now_us)
+    except TimestampInvalidError as cause:
+        cause.stated_us = info.time_us
+        raise
     if info.time_us > now_us + CLOCK_TOLERANCE_US:
         # An authority that is trusted says so: rather is this clock behind.
         raise TimestampInvalidError(

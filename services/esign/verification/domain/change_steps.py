@@ -32,6 +32,7 @@ _LINE_ENDS = frozenset({b"", b"\n", b"\r", b"\r\n"})
 _MOST_NAMES = 8
 # How the rules end what they say of a field that is too large (`additions.misfit`).
 _TOO_LARGE = "it covers too much of the page"
+_UNCHANGED = Step("changes", Status.VALID, "UNCHANGED", "签名后没有追加内容", "nothing was appended after signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,18 @@ class History:
             found.append(Sentence(zh, f"{self.stray} bytes appended that belong to no part of the document"))
         return tuple(found)
 
+    def concerns(self, signature: PdfSignature) -> bool:
+        """Tells whether what came into the file came after it; where that was not read, it may have."""
+        came_after = any(passage.before >= signature.covered_to for passage in self.passages)
+        return came_after or self.stray > 0 or not self.passages
+
     def disturbed(self, signature: PdfSignature) -> bool:
         """Tells whether more than signing came after it, or what came shows on the pages."""
-        return self.status in {Status.INVALID, Status.UNKNOWN} and (
-            self.stray > 0 or self.is_open or any(passage.before >= signature.covered_to for passage in self.passages)
-        )
+        return self.status in {Status.INVALID, Status.UNKNOWN} and (self.is_open or self.concerns(signature))
+
+    def changes(self, signature: PdfSignature, whole: Step) -> Step:
+        """The step `changes` of one signature: that of the file (`whole`) where it concerns this one."""
+        return whole if self.concerns(signature) else _UNCHANGED
 
 
 def judge(found: Findings, document: Document, look: Look | None, places: int) -> History | None:
@@ -249,7 +257,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         if document.data[present[-1].covered_to : end] not in _LINE_ENDS:
             stray = end - present[-1].covered_to
             return History(present, (), end, _say_padded(found, stray), stray=stray)
-        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有追加内容", "nothing was appended after signing")
+        found.steps.append(_UNCHANGED)
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.

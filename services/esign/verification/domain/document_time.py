@@ -24,12 +24,15 @@ from services.esign.timestamps.domain.reader import NOT_RELIED_ON, CheckedToken,
 
 @dataclass(frozen=True, slots=True)
 class ReadStamp:
-    """The finding on one document timestamp: the step, its time (µs) and whose it is, as far as it could be read."""
+    """The finding on one document timestamp: the step, its time (µs) and whose it is, as far as somebody vouches for
+    it; `stated_us` is the time that it states by itself.
+    """
 
     step: Step
     time_us: int | None = None
     authority: str = ""
     issuer: str = ""
+    stated_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,14 +88,16 @@ def _judge(
             step = Step(
                 "time", Status.UNKNOWN, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}"
             )
-            found.read[stamp.number] = ReadStamp(step)
+            found.read[stamp.number] = ReadStamp(step, stated_us=cause.stated_us)
             return
         status = Status.UNKNOWN if cause.unknown else Status.INVALID
-        _wrong(found, stamp, status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
+        zh, en = f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}"
+        _wrong(found, stamp, Step("time", status, cause.reason, zh, en), cause.stated_us)
         return
     except CmsError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
-        _wrong(found, stamp, status, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
+        zh, en = "文档时间戳数据不合规", f"document timestamp: {cause}"
+        _wrong(found, stamp, Step("time", status, cause.reason, zh, en))
         return
     newer = found.of(stamp.covered_to)
     stands = vouched(token, data, now_us if newer is None else newer)
@@ -104,6 +109,7 @@ def _judge(
         ),
         token.time_us,
         *names_of(token.path[0]),
+        stated_us=token.time_us,
     )
     if stands:
         found.known.append((stamp.gap[0], token.latest_us))
@@ -111,10 +117,9 @@ def _judge(
         found.stamps += 1
 
 
-def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: str, en: str) -> None:
-    step = Step("time", status, reason, zh, en)
+def _wrong(found: Proofs, stamp: PdfSignature, step: Step, stated_us: int | None = None) -> None:
     found.wrong.append(step)
-    found.read[stamp.number] = ReadStamp(step)
+    found.read[stamp.number] = ReadStamp(step, stated_us=stated_us)
 
 
 @kept(1024)

@@ -85,8 +85,10 @@ def seal_steps(
     if unfit is not None and known is None and then in {Then.GOOD, Then.UNSAID}:
         step = found.steps.pop()
         found.add(step.step, step.status, step.reason, f"{step.zh}；{unfit.zh}", f"{step.en}; {unfit.en}")
-    if known is not None:
-        _seal_now(found, known, signer_sha256, logged=logged)
+    then_status = next(step.status for step in found.steps if step.step == "seal_then")
+    # A seal that counted for nothing when it signed has no present state that would say more, or better.
+    if known is not None and then_status is not Status.INVALID:
+        _seal_now(found, known, signer_sha256, before_its_end=logged and then_status is Status.VALID)
 
 
 def _seal_then(found: Findings, known: Known | None, signer_sha256: str, then: Then, *, logged: bool) -> None:
@@ -154,7 +156,7 @@ def _seal_in_register(found: Findings, known: Known, signer_sha256: str) -> None
         found.add("seal_then", Status.INVALID, f"SEAL_{then}", SEAL_BAD_THEN[0], SEAL_BAD_THEN[1])
 
 
-def _seal_now(found: Findings, known: Known, signer_sha256: str, *, logged: bool) -> None:
+def _seal_now(found: Findings, known: Known, signer_sha256: str, *, before_its_end: bool) -> None:
     now = known.seal_now
     if not known.is_registered:
         found.steps.append(_UNASKED_NOW)
@@ -162,7 +164,7 @@ def _seal_now(found: Findings, known: Known, signer_sha256: str, *, logged: bool
         found.add("seal_now", Status.UNKNOWN, "SEAL_UNKNOWN", *_NOT_ITS_SEAL)
     elif now is SealState.ACTIVE:
         found.add("seal_now", Status.VALID, "SEAL_ACTIVE", "印章现仍有效", "the seal is active now")
-    elif logged:
+    elif before_its_end:
         found.add(
             "seal_now",
             Status.VALID,

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from xml.etree import ElementTree as ET
 
+from services.esign.domain.findings import OF_EACH
 from services.esign.domain.moments import written
 from services.esign.domain.verdict import (
     NOT_REACHED,
@@ -20,6 +21,7 @@ from services.esign.domain.verdict import (
     Status,
     Step,
     Verdict,
+    unreached,
 )
 
 NAMESPACE = "http://uri.etsi.org/19102/v1.2.1#"
@@ -143,6 +145,8 @@ OF_REASON: dict[str, SubIndication] = {
     "LOG_PENDING": _S.TRY_LATER,
     "READER_AWAY": _S.TRY_LATER,
 }
+# Of the document's seal, which is that of the last signature.
+_OF_THE_LAST = frozenset({"seal_now"})
 _MAIN = {Outcome.VALID: "total-passed", Outcome.INVALID: "total-failed", Outcome.INDETERMINATE: "indeterminate"}
 _OF_CONSTRAINT = {Status.VALID: "passed", Status.INVALID: "failed", Status.UNKNOWN: "indeterminate"}
 
@@ -164,7 +168,9 @@ def of(verdict: Verdict, sha256: bytes, at_us: int) -> bytes:
     report = ET.Element(_name("ValidationReport"))
     objects = ET.Element(_name("SignatureValidationObjects"))
     signatures = [each for each in verdict.signatures if each.kind is not SignatureKind.TIMESTAMP]
-    found: list[tuple[SignatureFinding | None, tuple[Step, ...]]] = [(each, _own(verdict, each)) for each in signatures]
+    found: list[tuple[SignatureFinding | None, tuple[Step, ...]]] = [
+        (each, _own(verdict, each, is_last=each is signatures[-1])) for each in signatures
+    ]
     found = found or [(None, verdict.steps)]
     reports = [_judged(verdict, each, steps) for each, steps in found]
     if verdict.outcome not in {outcome for outcome, _ in reports}:
@@ -191,10 +197,19 @@ def of(verdict: Verdict, sha256: bytes, at_us: int) -> bytes:
     return bytes(ET.tostring(report, encoding="utf-8", xml_declaration=True))
 
 
-def _own(verdict: Verdict, signature: SignatureFinding) -> tuple[Step, ...]:
-    """The document's steps, with those of the signature in the place of what is the worst of all signatures."""
+def _own(verdict: Verdict, signature: SignatureFinding, *, is_last: bool) -> tuple[Step, ...]:
+    """The steps of one signature, with those on the file as a whole. What the document's steps took from another
+    signature, or say of the seal of the last one, is not this one's.
+    """
     own = {step.step: step for step in signature.steps}
-    return tuple(own.get(step.step, step) for step in verdict.steps)
+    others = {step for each in verdict.signatures if each is not signature for step in each.steps}
+    found: list[Step] = []
+    for step in verdict.steps:
+        if step.step in own or step.step in OF_EACH:
+            found.append(own.get(step.step) or unreached(step.step))
+        elif step not in others and (is_last or step.step not in _OF_THE_LAST):
+            found.append(step)
+    return tuple(found)
 
 
 def _judged(

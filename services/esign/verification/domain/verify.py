@@ -287,11 +287,13 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
     for one in every:
         _judge(one, case, proofs, data, entry if one.signature is last else None)
     _together(found, every, last, proofs)
+    whole = next(step for step in found.steps if step.step == "changes")
+    since = [case.history.changes(signature, whole) for signature in present]
     return tuple(
-        _timestamp(case, signature, proofs)
+        _timestamp(case, signature, proofs, step)
         if signature.is_timestamp
-        else _reported(case, next(one for one in every if one.signature is signature))
-        for signature in present
+        else _reported(case, next(one for one in every if one.signature is signature), step)
+        for signature, step in zip(present, since, strict=True)
     )
 
 
@@ -378,7 +380,7 @@ def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs
     found.take(proofs.wrong)
 
 
-def _reported(case: _Case, one: _One) -> SignatureFinding:
+def _reported(case: _Case, one: _One, since: Step) -> SignatureFinding:
     opened = one.opened
     signer, issuer = ("", "") if opened is None else document_time.names_of(opened.signer)
     return SignatureFinding(
@@ -392,13 +394,13 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
         claimed_us=one.signature.claimed_us if opened is None else opened.claimed_us,
         proven_us=one.proven_us,
         later=case.history.later(one.signature),
-        steps=tuple(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses"),
+        steps=(since, *(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses")),
         serial="" if opened is None else chain.serial_of(opened.signer),
         certificate_sha256="" if opened is None else opened.signer_sha256,
     )
 
 
-def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs) -> SignatureFinding:
+def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs, since: Step) -> SignatureFinding:
     read = proofs.read.get(signature.number)
     return SignatureFinding(
         name=signature.name,
@@ -408,10 +410,10 @@ def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs) -> Signatur
         signer=read.authority if read else "",
         issuer=read.issuer if read else "",
         certified=read is not None and read.step.status is Status.VALID,
-        claimed_us=read.time_us if read else None,
+        claimed_us=read.stated_us if read else None,
         proven_us=read.time_us if read is not None and read.step.status is Status.VALID else None,
         later=case.history.later(signature),
-        steps=(read.step,) if read else (),
+        steps=(since, read.step) if read else (since,),
     )
 
 

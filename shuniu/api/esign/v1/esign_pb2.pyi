@@ -1022,7 +1022,7 @@ class SignatureReport(_message.Message):
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerdictStep]:
-        """Its own steps: integrity, signer, chain, time, seal_then."""
+        """Its own steps: changes (of what came after it), integrity, signer, chain, time, seal_then; of an OFD coverage too."""
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from services.esign.domain.verdict import (
     Verdict,
     conclude,
 )
+from services.esign.revisions.rendering import look
 from services.esign.verification.domain import validation_report, verify
 from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.validation_report import (
@@ -40,7 +41,9 @@ from services.esign.verification.domain.validation_report import (
     TOTAL_FAILED,
     SubIndication,
 )
+from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting
+from tests.support.lawful import forgeries
 
 VR = f"{{{NAMESPACE}}}"
 MAIN = {
@@ -225,6 +228,46 @@ def test_each_signature_has_its_own_report() -> None:
     assert kinds == [f"urn:etsi:019102:validationObject:{kind}" for kind in ("certificate", "certificate", "timestamp")]
     references = {each.get("VOReference") for each in found.iter(f"{VR}SignerCertificate")}
     assert references == {each.get("id") for each in found.iter(f"{VR}ValidationObject")} - {"timestamp-1"}
+
+
+def test_the_report_says_of_each_signature_what_the_verdict_says_of_it() -> None:
+    """A change between two signatures leaves the first one open and not the second, which its signer saw: in the
+    verdict's own list and in the report alike, and the step `changes` of each says which.
+    """
+    pdf = attack.foreign_sign(forgeries.link_added(attack.foreign()), "Second")
+    verdict = verify.judge(pdf, trust=Trust((setting().root.certificate,)), now_us=attack.now_us(), look=look)
+    assert [each.outcome for each in verdict.signatures] == [Outcome.INDETERMINATE, Outcome.VALID]
+    of_changes = [each.steps[0] for each in verdict.signatures]
+    assert [each.reason for each in of_changes] == ["CHANGED_BETWEEN", "UNCHANGED"]
+    found = report(verdict)
+    assert [main for main, _ in indications(found)] == [MAIN[each.outcome] for each in verdict.signatures]
+
+
+def test_a_report_takes_no_step_of_another_signature() -> None:
+    """What was not reached of a broken signature is not told by the steps of a sound one, nor is the seal that only one
+    of them bears, nor the present state of the last one's seal told of both.
+    """
+    broken = dataclasses.replace(signature(Outcome.INVALID), steps=(step("integrity", Status.INVALID, "SIGNATURE"),))
+    open_seal = step("ses", Status.UNKNOWN, "SES_UNTRUSTED")
+    sealed_too = signature(Outcome.INDETERMINATE)
+    sealed_too = dataclasses.replace(sealed_too, steps=(*sealed_too.steps, open_seal))
+    whole = conclude(steps(integrity=(Status.INVALID, "SIGNATURE"), ses=(Status.UNKNOWN, "SES_UNTRUSTED")), NOW_US)
+    found = report(dataclasses.replace(whole, signatures=(broken, sealed_too, signature())))
+    assert [main for main, _ in indications(found)] == [
+        MAIN[Outcome.INVALID],
+        MAIN[Outcome.INDETERMINATE],
+        MAIN[Outcome.VALID],
+    ]
+    applied = [
+        {
+            each.findtext(f"{VR}ValidationConstraintIdentifier", "").rpartition(":")[2]
+            for each in one.iter(f"{VR}ValidationConstraint")
+            if each.findtext(f"{VR}ConstraintStatus/{VR}Status", "").endswith(":applied")
+        }
+        for one in found.findall(f"{VR}SignatureValidationReport")
+    ]
+    assert not applied[0] & {"chain", "time", "seal_then", "ses", "seal_now"}
+    assert [("ses" in each, "seal_now" in each) for each in applied[1:]] == [(True, False), (False, True)]
 
 
 def test_what_was_not_checked_is_disabled() -> None:

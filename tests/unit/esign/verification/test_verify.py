@@ -309,6 +309,21 @@ def test_the_register_decides_online():
         )
 
 
+def test_a_seal_void_at_signing_has_no_good_present() -> None:
+    """A seal that counted for nothing when it signed is not said to have ended after it signed, whatever the log took
+    in: how it stands now is not asked, as by hash and number.
+    """
+    fingerprint = ledger.sealed_entry(b"", "", setting().certificate, b"", 0).certificate_sha256
+    for then in (SealState.REVOKED, SealState.SUSPENDED):
+        stolen = verify.Known(CertificateState.VALID, then, SealState.REVOKED, fingerprint)
+        found = judge(sealed(), known=stolen, receipt=receipt_of(sealed()))
+        assert (found.outcome, step(found, "seal_then").reason) == (Outcome.INVALID, f"SEAL_{then}")
+        assert (step(found, "seal_now").status, step(found, "seal_now").reason) == (Status.NOT_CHECKED, "NOT_REACHED")
+    later = verify.Known(CertificateState.VALID, SealState.ACTIVE, SealState.REVOKED, fingerprint)
+    found = judge(sealed(), known=later, receipt=receipt_of(sealed()))
+    assert (found.outcome, step(found, "seal_now").reason) == (Outcome.VALID, "SEAL_REVOKED_SINCE")
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_no_mangled_file_is_valid_or_crashes(data):

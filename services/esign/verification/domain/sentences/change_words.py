@@ -34,9 +34,15 @@ _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"/(\w+) (?:was changed|came or went)", "文件的 /{} 项被改动"),
         (r"a (?:value|list) (?:was (?:changed|put in another's place)|has another length)", "文件中的一项数据被改动"),
         (r"a stream came or went", "文件中有数据流增减"),
+        (r"metadata were added.*", "增加了描述文件的元数据（标题、作者等）"),
         (r".*(?:metadata|document information).*", "文件属性（元数据）被改动"),
         (r".*(?:/DSS|validation data).*", "验证数据被改动"),
         (r"the file was saved again with nothing.*", "文件被另存过，没有增加内容，但首个签名不允许再保存"),
+        (
+            r"what was added has no single reading: object (\d+) (?:is new and has not generation 0|has another gen.*)",
+            "增补的对象 {} 所写的代号（generation）不合规，各阅读软件不一定都读得到",
+        ),
+        (r"what was added has no single reading: .*?object (\d+)\b.*", "增补的内容可以有多种解读（对象 {}）"),
         (r"what was added has no single reading: .*", "增补的内容可以有多种解读"),
     )
 )

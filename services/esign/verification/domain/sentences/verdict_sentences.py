@@ -207,8 +207,9 @@ WAIT = Sentence(
     "Verify again in a minute; if that brings no result, contact the operator of this hub.",
 )
 RECEIPT = Sentence(
-    "请不附回执重新核验，本枢纽会自行查找；离线核验时请使用与该文件同名的回执。",
-    "Verify again without the receipt: the hub finds its own. Offline, use the receipt of this very file's name.",
+    "请不附回执重新核验：联机时本枢纽会自行查找，离线时请先移开回执文件；回执可能已损坏，可另取与该文件同名的一份。",
+    "Verify again without the receipt: online the hub finds its own, offline move it away first. It may be "
+    "damaged: get the one of this very file's name anew.",
 )
 SEAL_DATA = Sentence(
     "请移开国密签章文件（.ses）再核验，或换上与该文件同名的那一个；仍不通过时，请向出具单位索取原件。",
