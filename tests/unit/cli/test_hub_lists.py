@@ -21,6 +21,7 @@ from shuniu.cli import hub_lists, init, verify
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.main import main, parser
 from shuniu.cli.place import Place
+from shuniu.kit.process.process_lock import ProcessLock
 from tests.support.esign import NOW_US, setting
 
 
@@ -32,12 +33,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @contextmanager
-def edge(place: Place, answers: dict[str, tuple[int, bytes]]) -> Iterator[None]:
-    """A server at the hub's address, with its certificate."""
+def edge(place: Place, answers: dict[str, tuple[int, bytes]], last: str = "") -> Iterator[None]:
+    """A server at the hub's address, with its certificate. It dies as it answers `last`."""
 
     class Answering(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, body = answers.get(self.path, (404, b""))
+            if self.path == last:
+                server.shutdown()
+                server.socket.close()
             if not status:
                 return
             self.send_response(status)
@@ -99,6 +103,40 @@ def test_while_no_hub_listens_nothing_is_missing(place: Place) -> None:
     """Offline, as anywhere."""
     lists = revocation_lists(place)
     assert (lists.files, lists.missing) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("last", "files", "missing"),
+    [
+        ("/crl?ca=0", {"esign-0.crl"}, ("/crl?ca=1", "/crl/sm2?ca=0")),
+        ("/crl?ca=1", {"esign-0.crl"}, ("/crl/sm2?ca=0",)),
+    ],
+)
+def test_a_hub_that_dies_between_two_lists_is_missed(
+    place: Place, last: str, files: set[str], missing: tuple[str, ...]
+) -> None:
+    """It was there, so it may have had a list that makes a verdict INVALID."""
+    with edge(place, GIVEN, last):
+        lists = revocation_lists(place)
+    assert (set(lists.files), lists.missing) == (files, missing)
+
+
+def test_lists_are_missing_while_a_supervisor_runs_and_its_edge_does_not_listen(place: Place) -> None:
+    """It starts, or its edge has just died; looking takes nobody's lock away."""
+    held = ProcessLock(place.lock)
+    try:
+        assert revocation_lists(place).missing == ("/crl?ca=0", "/crl/sm2?ca=0")
+    finally:
+        held.release()
+    assert revocation_lists(place).missing == ()
+    ProcessLock(place.lock).release()
+
+
+def test_more_authorities_than_are_asked_for_are_missing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that nobody asked for may hold the stolen seal."""
+    monkeypatch.setattr(hub_lists, "_MOST_AUTHORITIES", 1)
+    with edge(place, GIVEN):
+        assert revocation_lists(place).missing == ("/crl?ca=1",)
 
 
 def test_verify_judges_nothing_while_the_lists_do_not_come(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
