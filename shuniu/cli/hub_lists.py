@@ -25,8 +25,8 @@ class Lists:
 
 
 def revocation_lists(place: Place) -> Lists:
-    """The newest ones, one for each seal CA that the hub has or had. Nothing, and nothing missing, where no hub runs: the
-    very first connection is refused, and no supervisor is at work. A hub that is there and does not answer, or dies
+    """The newest ones, one for each seal CA that the hub has or had. Nothing, and nothing missing, where no hub runs:
+    the very first connection is refused, and no supervisor is at work. A hub that is there and does not answer, or dies
     between two answers, may have a list that makes a verdict INVALID.
     """
     # Only where there is a hub: a client of HTTP takes its time to be imported.

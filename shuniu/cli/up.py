@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
                     "another `shuniu up` runs this hub, see `shuniu status`; stop that one first"
                 ) from None
             except OSError as error:
-                raise ConfigError(f"{folder / SUPERVISOR_LOCK}: 无法写入 / cannot be written: {error.strerror}") from None
+                lock = folder / SUPERVISOR_LOCK
+                raise ConfigError(f"{lock}: 无法写入 / cannot be written: {error.strerror}") from None
         return _run(arguments, place)
 
 

@@ -34,8 +34,8 @@ class ProcessLock:
 
 
 def is_held(path: Path) -> bool:
-    """Tells whether a process holds the lock, without making its file. Where nobody can tell (the file may not be opened):
-    True.
+    """Tells whether a process holds the lock, without making its file; True also where nobody can tell, for the file
+    may not be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
