@@ -33,8 +33,8 @@ class BeingWrittenError(Exception):
 
 
 def undisturbed(paths: Sequence[Path], make: Callable[[], Made], stands: Callable[[Made], bool]) -> Made:
-    """What `make()` makes of the files, made anew where one of them was written, replaced, put there or taken away
-    meanwhile; what `stands`, whatever befell the files later, is taken at once. Raises BeingWrittenError, and what
+    """Returns what `make()` makes of the files, made anew where one of them was written, replaced, put there or taken
+    away meanwhile; what `stands`, whatever befell the files later, is taken at once. Raises BeingWrittenError, and what
     `make` raises.
     """
     for _ in range(_READINGS):
@@ -46,7 +46,7 @@ def undisturbed(paths: Sequence[Path], make: Callable[[], Made], stands: Callabl
 
 
 def _seen(path: Path) -> tuple[object, ...]:
-    """What tells a file from itself after it was written; empty where there is none to read."""
+    """Returns what tells a file from itself after it was written; empty where there is none to read."""
     try:
         found = path.stat()
         seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -56,7 +56,7 @@ def _seen(path: Path) -> tuple[object, ...]:
 
 
 def _digest(path: Path) -> bytes:
-    """Of as much as anybody here reads of a file. Raises OSError."""
+    """SHA-256 of as much as anybody here reads of a file. Raises OSError."""
     made = sha256()
     with opened(path) as file:
         for _ in range(_MOST_PIECES):

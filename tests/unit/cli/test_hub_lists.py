@@ -4,6 +4,7 @@ not answer is not one that has none.
 
 import argparse
 import ssl
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -167,3 +168,25 @@ def test_trust_is_not_exported_without_a_list_that_the_hub_has(
         assert {path.name for path in out.iterdir()} == {"esign-root.pem", "esign-0.crl"}
     assert "没有导出" in capsys.readouterr().err
     assert pki.certificate_pem(setting().root.certificate).strip() == (out / "esign-root.pem").read_bytes().strip()
+
+
+def test_trust_of_a_hub_brings_no_more_than_it_needs(place: Place) -> None:
+    """`shuniu verify` in a hub's directory starts at once: no log, no key device, no HTTP client of a certification
+    authority, no store.
+    """
+    script = (
+        "import sys; from pathlib import Path; from services.esign import commands\n"
+        "print(sorted(commands.trust_files(Path(sys.argv[1]))), *sorted(sys.modules), sep='\\n')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(place.config)], capture_output=True, text=True, check=True, timeout=60
+    )
+    names, *modules = ran.stdout.splitlines()
+    assert "'esign-root.pem'" in names
+    unwanted = {"structlog", "joserfc", "httpx", "sqlalchemy", "grpc", "prometheus_client"}
+    unwanted |= {
+        "shuniu.kit.crypto.key_files",
+        "services.esign.keys.secrets",
+        "services.esign.certification.authorities",
+    }
+    assert unwanted & set(modules) == set()
