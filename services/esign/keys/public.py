@@ -1,5 +1,5 @@
-"""The keys and roots that others verify this hub by, from certificates and public keys: no private key is opened but the
-ledger's, whose public half stands nowhere else. Commands read it, so little is imported.
+"""The keys and roots that others verify this hub by, from certificates and public keys: no private key is opened but
+the ledger's, whose public half stands nowhere else. Commands read it, so little is imported.
 """
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -113,10 +113,21 @@ class _Files:
             # One byte more than allowed is enough for the verdict that it is too large.
             document = plain_files.content(file, path, MAX_BYTES + 1)
             size = max(len(document), os.fstat(file.fileno()).st_size)
-        proof = plain_files.companion(path, _RECEIPT, MOST_RECEIPT + 1)
+        proof, ses = _beside(path, _RECEIPT, MOST_RECEIPT + 1), _beside(path, _SES, _MAX_SES)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
         digest = sha256(document).digest() if size <= MAX_BYTES else b""
-        return cls(document, size, receipt, plain_files.companion(path, _SES, _MAX_SES), digest)
+        return cls(document, size, receipt, ses, digest)
+
+
+def _beside(path: Path, suffix: str, most: int) -> bytes | None:
+    """A companion that is there and cannot be read says nothing of the document, and is not passed over: it is read as
+    an empty one, which leaves the verdict INDETERMINATE.
+    """
+    try:
+        return plain_files.companion(path, suffix, most)
+    except OSError as cause:
+        _log.warning("附件无法读取 / cannot be read: %s", file_errors.told(cause, beside=path))
+        return b""
 
 
 def verify_file(
