@@ -10,7 +10,7 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys import public
 from services.esign.ledger.domain import witness
 from services.esign.ledger.witness_sites import witness_sites
-from services.esign.verification.offline import POLICY, TSA_PREFIX
+from services.esign.verification.trust_names import POLICY, TSA_PREFIX
 from shuniu.kit.crypto import pem_files
 from shuniu.kit.process.config import HubSettings, load
 
