@@ -23,6 +23,17 @@ def judged(path: Path, trust: TrustStore) -> Verdict:
     )
 
 
+def said(error: Exception) -> str:
+    """The cause why a file was not read, in both languages; errors of the library are so already."""
+    if isinstance(error, FileNotFoundError):
+        return "没有这个文件 / no such file"
+    if isinstance(error, IsADirectoryError):
+        return "这是目录，不是文件 / it is a directory"
+    if isinstance(error, OSError):
+        return f"无法读取 / cannot be read: {error.strerror}"
+    return str(error)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trust", metavar="TRUST", help="信任材料目录 / a directory of trust material")
@@ -31,14 +42,14 @@ def main() -> int:
     try:
         trust = TrustStore.load(given.trust)
     except (TrustError, OSError) as error:
-        print(f"没有核验 / nothing was judged: {error}", file=sys.stderr)
+        print(f"没有核验 / nothing was judged: {said(error)}", file=sys.stderr)
         return 3
     bad = unread = 0
     for path in given.files:
         try:
             verdict = judged(path, trust)
         except (OSError, ValueError) as error:
-            print(f"没有核验 / not judged: {path}: {error}", file=sys.stderr)
+            print(f"没有核验 / not judged: {path}: {said(error)}", file=sys.stderr)
             unread += 1
             continue
         print(f"{verdict.outcome}  {path.name}")

@@ -10,9 +10,11 @@ from gateway.envoy import contract, render
 from gateway.envoy.process import EnvoyProcess, EnvoyRefusedError, Port, validate
 from gateway.envoy.settings import Edge
 from gateway.envoy.suspension import SuspendedFile, follow, replace
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process import log
 from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.health import Health
 from shuniu.kit.rpc import client
 
@@ -42,9 +44,12 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for secret in render.secrets(settings):
         # Envoy would wait for them in silence.
-        for file in filter(None, (secret.certificate, secret.key)):
-            if not file.is_file():
-                raise EnvoyRefusedError(f"{file}: no such file; the edge needs it for '{secret.name}'")
+        try:
+            pem_files.certificates_pem(secret.certificate)
+            if secret.key is not None:
+                pem_files.key_pem(secret.key)
+        except ConfigError as error:
+            raise EnvoyRefusedError(f"{error} (the edge needs it for '{secret.name}')") from None
     suspended = SuspendedFile(directory, settings.hub.trust_domain)
     codes = suspended.remembered()
     # Envoy asks this process whether it is ready: one that hangs would never tell it of a suspension.

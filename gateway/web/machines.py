@@ -86,16 +86,17 @@ class Machines:
         try:
             body = await bodies.read(request, _MOST_BYTES, _SECONDS)
         except HubError as error:
-            return _plain(status_of(error), error.en)
+            return _plain(status_of(error), error.en, reason=error.reason)
         return await self._answered(request, answered, call, message(der=body))
 
     async def _answered(self, request: Request, kind: str, call: Any, message: Any) -> Response:
         try:
             answer = await ask_again(request, call, message, seconds=5.0)
         except HubError as error:
-            return _plain(status_of(error), error.en)
+            return _plain(status_of(error), error.en, reason=error.reason)
         return Response(answer.der, headers=NO_STORE, media_type=f"application/{kind}")
 
 
-def _plain(status: int, text: str) -> Response:
-    return PlainTextResponse(text + "\n", status, {**NO_STORE, **retry_headers(status)})
+def _plain(status: int, text: str, *, reason: str = "") -> Response:
+    told = {"x-shuniu-reason": reason} if reason else {}
+    return PlainTextResponse(text + "\n", status, {**NO_STORE, **retry_headers(status), **told})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.identity import events
 from services.identity.bus import admin as bus_admin
-from services.identity.config import IdentitySettings, KeyFiles, edge_roots
+from services.identity.config import IdentitySettings, KeyFiles, roots_of_edge
 from services.identity.keys.part import open_provider
 from services.identity.keys.secrets import Secrets
 from services.identity.openid.part import open_openid
@@ -21,7 +21,7 @@ from services.identity.upkeep import open_upkeep
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.parts import Parts
-from shuniu.kit.process.config import ConfigError, HubSettings, load, secret
+from shuniu.kit.process.config import HubSettings, load
 from shuniu.kit.process.run import Process
 
 
@@ -33,9 +33,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
     files = KeyFiles(hub.data_dir)
     keys = Secrets.load(files)
     # Read, never made: fresh keys would cut everybody off the bus.
-    secret(files.bus)
-    bus_keys = bus_admin.load_keys(files.bus)
-    trust_pem = _text(edge_roots(hub, settings))
+    bus_keys = bus_admin.read_keys(files.bus)
+    trust_pem = roots_of_edge(hub, settings).decode("ascii", "replace")
     async with (
         # Identity follows its own feed like everybody else: one way to know who may work.
         open_foundation("identity", hub, settings, METADATA, package="services.identity") as base,
@@ -56,10 +55,3 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_signing(base, private, tokens))
         parts.add(await open_upkeep(base))
         yield parts.process(replay=messaging.replay)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None

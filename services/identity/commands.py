@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from services.identity import events
 from services.identity.bus import admin as bus_admin
-from services.identity.config import IdentitySettings, KeyFiles, edge_roots
+from services.identity.config import IdentitySettings, KeyFiles, roots_of_edge
 from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
 from services.identity.operators import store as operator_store
@@ -119,7 +119,7 @@ async def create_operator(config: Path, name: str, scopes: tuple[str, ...], dire
         {
             "key.pem": x509.private_pem(key),
             "cert.pem": chain,
-            "trust.pem": edge_roots(hub, settings).read_bytes(),
+            "trust.pem": roots_of_edge(hub, settings),
         },
     )
     store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")

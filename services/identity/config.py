@@ -10,6 +10,9 @@ from shuniu.kit.service_settings import ServiceSettings
 _DAY_SECONDS: Final = 86_400
 
 
+_EDGE_ROOTS = "[identity] edge_roots_file"
+
+
 @dataclass(frozen=True, slots=True)
 class IdentitySettings(ServiceSettings):
     """Settings of identity beyond those of every service."""
@@ -94,3 +97,11 @@ class KeyFiles:
 
 def edge_roots(hub: HubSettings, settings: IdentitySettings) -> Path:
     return settings.edge_roots_file if settings.edge_roots_file.name else KeyFiles(hub.data_dir).edge_roots
+
+
+def roots_of_edge(hub: HubSettings, settings: IdentitySettings) -> bytes:
+    """PEM. Raises ConfigError."""
+    # Who reads settings alone need not import certificates.
+    from shuniu.kit.crypto.pem_files import certificates_pem
+
+    return certificates_pem(edge_roots(hub, settings), _EDGE_ROOTS if settings.edge_roots_file.name else "")

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shuniu.cli.place import Place
+from shuniu.kit.process.process_lock import is_held
 
 # The hub on this machine answers at once or does not run.
 _SECONDS = 2.0
-_MOST_AUTHORITIES = 32
+_MOST_AUTHORITIES = 256
+_FIRST = "/crl?ca=0"
 # Some hundred thousand entries.
 _MOST_BYTES = 16 * 1024 * 1024
 # How the hub says that it has no such authority, or no such family of keys.
@@ -23,8 +25,9 @@ class Lists:
 
 
 def revocation_lists(place: Place) -> Lists:
-    """The newest ones, one for each seal CA that the hub has or had. Nothing, and nothing missing, while no hub
-    listens: what listens and does not answer may have a list that makes a verdict INVALID.
+    """The newest ones, one for each seal CA that the hub has or had. Nothing, and nothing missing, where no hub runs:
+    the very first connection is refused, and no supervisor is at work. A hub that is there and does not answer, or dies
+    between two answers, may have a list that makes a verdict INVALID.
     """
     # Only where there is a hub: a client of HTTP takes its time to be imported.
     import ssl
@@ -53,12 +56,18 @@ def revocation_lists(place: Place) -> Lists:
             except HTTPError as error:
                 if error.code not in _NO_SUCH:
                     missing.append(asked)
+                # A list that is refused for good: authorities that came after it have theirs.
+                if error.headers.get("x-shuniu-reason") == "SEALS_FORGOTTEN":
+                    continue
                 break
             except (OSError, ValueError, HTTPException) as error:
-                if isinstance(error, URLError) and isinstance(error.reason, ConnectionRefusedError):
-                    # Nobody listens.
-                    return Lists(found, tuple(missing))
+                is_refused = isinstance(error, URLError) and isinstance(error.reason, ConnectionRefusedError)
+                if is_refused and asked == _FIRST and not is_held(place.lock):
+                    return Lists()
                 missing.append(asked)
                 break
             found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
+        else:
+            # Whoever asks no further does not know of the rest.
+            missing.append(f"{path}?ca={_MOST_AUTHORITIES}")
     return Lists(found, tuple(missing))

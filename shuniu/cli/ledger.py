@@ -6,7 +6,8 @@ import time
 from services.esign import commands as esign
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
-from shuniu.cli.verify import EXITS, UNREADABLE, trust_of
+from shuniu.cli.verify import EXITS, trust_of
+from shuniu.cli.verify_start import UNREADABLE
 from shuniu.kit.process.config import ConfigError
 
 

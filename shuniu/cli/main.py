@@ -189,6 +189,9 @@ def _flush() -> None:
 
 
 def _said(cause: BaseException | None) -> str:
+    if isinstance(cause, FileNotFoundError):
+        # A file that is written need not be there before.
+        return "所在的目录不存在 / its directory does not exist"
     return file_errors.told(cause) if isinstance(cause, OSError) else type(cause).__name__
 
 

@@ -10,6 +10,7 @@ from shuniu.kit.process.config import ConfigError, HubSettings, load, part
 
 DEFAULT_DATA = Path("var/hub")
 CONFIG_NAME = "hub.toml"
+SUPERVISOR_LOCK = "supervisor.lock"
 RESTORING = ".restore"
 """In a data directory that a restore has not finished."""
 
@@ -43,6 +44,11 @@ class Place:
     @property
     def config(self) -> Path:
         return self.data / CONFIG_NAME
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor (`shuniu up`) while it runs."""
+        return self.data / SUPERVISOR_LOCK
 
     @property
     def logs(self) -> Path:

@@ -25,9 +25,8 @@ from shuniu.api.identity.v1 import platform_pb2_grpc as rpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.syntax.platform import ROLE_SCOPES
-from shuniu.kit.crypto import sealing
+from shuniu.kit.crypto import pem_files, sealing
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.process.config import ConfigError
 from shuniu.kit.rpc.client import error_of
 
 T = TypeVar("T")
@@ -40,11 +39,9 @@ class Edge:
         self.edge = place.edge()
         self.name = name
         self.directory = directory
-        self.trust = place.trust.read_bytes()
-        try:
-            certificate, key = (directory / "cert.pem").read_bytes(), (directory / "key.pem").read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{directory}: no credentials of {name} here: {error.strerror}") from None
+        self.trust = pem_files.certificates_pem(place.trust)
+        certificate = pem_files.certificates_pem(directory / "cert.pem")
+        key = pem_files.key_pem(directory / "key.pem")
         self.channel = grpc.aio.secure_channel(
             self.edge.platforms, grpc.ssl_channel_credentials(self.trust, key, certificate)
         )
@@ -160,7 +157,7 @@ async def redeem(place: Place, code: str, token: str, directory: Path) -> None:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, code)])
     csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
     receiving = sealing.new_key(f"{code}-1")
-    trust = place.trust.read_bytes()
+    trust = pem_files.certificates_pem(place.trust)
     request = pb.EnrolRequest(
         request_id=request_id(),
         code=code,

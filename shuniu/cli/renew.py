@@ -6,7 +6,8 @@ from pathlib import Path
 from services.esign import commands as esign
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
-from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
+from shuniu.cli.verify import EXITS, MARKS, trust_of
+from shuniu.cli.verify_start import UNREADABLE
 
 
 def run(arguments: argparse.Namespace) -> int:

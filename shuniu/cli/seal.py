@@ -7,7 +7,8 @@ from typing import Any
 from services.esign import commands as esign
 from services.esign.verification import plain_files
 from shuniu.cli.output import complain, out
-from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
+from shuniu.cli.verify import EXITS, MARKS, trust_of
+from shuniu.cli.verify_start import UNREADABLE
 
 # So many bytes tell the kind of an image: another file is not written over.
 _IMAGE = 4

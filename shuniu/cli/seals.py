@@ -18,7 +18,7 @@ from shuniu.api.esign.v1 import esign_pb2_grpc, seal_pb2, seal_pb2_grpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.platform import Edge, operator, request_id
-from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.config import ConfigError, content
 
 T = TypeVar("T")
 REASONS = {
@@ -246,7 +246,4 @@ def _dict(message: Any) -> dict[str, Any]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
+    return content(path)

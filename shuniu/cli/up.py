@@ -8,12 +8,10 @@ import os
 import sys
 
 from shuniu.cli.parts import bus_config, parts
-from shuniu.cli.place import RESTORING, Place
+from shuniu.cli.place import RESTORING, SUPERVISOR_LOCK, Place
 from shuniu.cli.supervise import Supervisor, print_report
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
-
-LOCK = "supervisor.lock"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Of the data, whose stores have one writer each, and of the sockets, which another setting may share.
         for folder in dict.fromkeys((place.data, hub.run_dir.resolve())):
             try:
-                held.callback(ProcessLock(folder / LOCK).release)
+                held.callback(ProcessLock(folder / SUPERVISOR_LOCK).release)
             except HeldElsewhereError:
                 # Two of them would take each other's parts for dead, and what one removes at its end serves the other.
                 raise ConfigError(
@@ -37,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
                     "another `shuniu up` runs this hub, see `shuniu status`; stop that one first"
                 ) from None
             except OSError as error:
-                raise ConfigError(f"{folder / LOCK}: 无法写入 / cannot be written: {error.strerror}") from None
+                lock = folder / SUPERVISOR_LOCK
+                raise ConfigError(f"{lock}: 无法写入 / cannot be written: {error.strerror}") from None
         return _run(arguments, place)
 
 

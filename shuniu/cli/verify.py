@@ -17,11 +17,12 @@ from shuniu.china_time import CHINA
 from shuniu.cli import interrupts
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import OutputError, complain, say, say_json
-from shuniu.cli.place import Place
+from shuniu.cli.place import DEFAULT_DATA, Place
+from shuniu.cli.verify_start import UNREADABLE
+from shuniu.kit.errors import HubError
 from shuniu.kit.process.config import EX_USAGE
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
-UNREADABLE = 3
 SIGNATURE_MARKS = {"VALID": "✓", "INVALID": "✗", "INDETERMINATE": "?"}
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 LICENCE = ".sdjwt"
@@ -30,7 +31,7 @@ _OF_THE_TOKEN = frozenset({"cnf", "status"})
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # Much of it is imported only now, and what a worker left is cleared away while others are judged.
+    # What a worker left is cleared away while others are judged.
     with interrupts.ending_at_once():
         return _run(arguments)
 
@@ -59,6 +60,10 @@ def _run(arguments: argparse.Namespace) -> int:
     except (OSError, esign.TrustError) as error:
         # Of the trust directory: without it nothing can be said of any file.
         complain(esign.one_line(_unreadable(error)))
+        return UNREADABLE
+    except HubError as error:
+        # Of this hub's own trust, as where its keys lie in a device that is away. 1 would mean INVALID.
+        complain(esign.one_line(f"没有核验 / not judged: {error.zh} / {error.reason}: {error.en}"))
         return UNREADABLE
     return worst
 
@@ -103,6 +108,8 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: esign.Trusted) -> N
     if arguments.trust_any_signer or trusted.trust.roots:
         return
     zh, en = "没有任何信任根", "there is no trusted root"
+    if arguments.data != DEFAULT_DATA and _hub_here(arguments.data) is None:
+        zh, en = f"{arguments.data} 中没有枢纽，{zh}", f"there is no hub in {arguments.data}, and {en}"
     if arguments.trust is not None:
         zh, en = f"{arguments.trust} 中没有信任根（*.pem）", f"no root (*.pem) in {arguments.trust}"
     note = (
@@ -275,14 +282,26 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
     return [f"  {sentence['zh']} / {sentence['en']}" for sentence in said if sentence is not None]
 
 
+def _hub_here(data: Path) -> Place | None:
+    """The hub in a directory; None where there is none, nor in a working directory that was removed."""
+    try:
+        place = Place(data.resolve())
+    except FileNotFoundError:
+        return None
+    return place if place.config.exists() else None
+
+
 def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
     """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted. Nothing is
     written: there may be no place for it. Raises OSError, and TrustError also where the hub is there and does not give
     its lists: without them a stolen seal's document would pass.
     """
-    place = Place(arguments.data.resolve())
-    if arguments.trust is not None or not place.config.exists():
+    if arguments.trust is not None:
+        # Whatever became of the working directory.
         return esign.Trusted.of(arguments.trust)
+    place = _hub_here(arguments.data)
+    if place is None:
+        return esign.Trusted.of(None)
     lists = revocation_lists(place)
     if lists.missing:
         names = ", ".join(lists.missing)

@@ -112,7 +112,8 @@ async def open_messaging(
     event. Raises ConfigError when the credentials are absent or readable by others.
     """
     settings = base.settings
-    creds = config.secret(bus_creds_file(base.hub, settings, base.service)).decode()
+    setting = f"[{base.service}] bus_creds_file" if settings.bus_creds_file.name else ""
+    creds = config.secret_text(bus_creds_file(base.hub, settings, base.service), setting)
     bus = Bus(settings.bus_url, creds, name=base.service, on_state=_connected, on_error=_complained)
     relay_settings = relay or RelaySettings(area=area, holder=base.writer, replicas=settings.bus_replicas)
     sender = Relay(base.store, bus, base.clock, relay_settings, watch=CountedRelay())

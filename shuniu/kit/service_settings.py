@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shuniu.kit.process.config import ConfigError, HubSettings, secret
+from shuniu.kit.process.config import ConfigError, HubSettings, secret_text
 
 if TYPE_CHECKING:
     from shuniu.kit.rpc.client import ClientTls
@@ -91,7 +91,7 @@ def database_url(hub: HubSettings, settings: DatabaseSettings, service: str) -> 
             f"[{service}] database_password_file: database_url 须写明用户且不含密码 / "
             "needs a database_url that names a user and no password"
         )
-    password = secret(settings.database_password_file).decode().rstrip("\r\n")
+    password = secret_text(settings.database_password_file, f"[{service}] database_password_file").rstrip("\r\n")
     return f"{scheme}://{user}:{quote(password, safe='')}@{host}{rest[len(server) :]}"
 
 

@@ -95,6 +95,7 @@ def test_a_source_distribution_builds_by_itself(tmp_path: Path) -> None:
     names = {name for name, _ in holds[0]}
     assert {"shuniu_client/_hub/esign/verification/domain/verify.py", "shuniu_client/py.typed"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"shuniu_client/verdict.md", "shuniu_client/verdict.schema.json"} <= set(names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"shuniu_client"}
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.esign.certification import authorities as ca
+from services.esign.certification import roots
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
@@ -128,7 +129,7 @@ async def test_a_document_bears_the_seal_of_the_existing_system(region: Region, 
     seal = pades.SigningSeal.prepare(held.key, certificate, held.chain, ORGANISATION)
     pdf = pades.sign(page(), seal, now_us)
     assert len(region.signed) == before + 1
-    theirs = ca._read("signer_roots", region.settings.signer_roots)
+    theirs = roots.read("signer_roots", region.settings.signer_roots)
     for trusted, expected in ((theirs, Status.VALID), ((secrets.seal_ca.root,), Status.UNKNOWN)):
         verdict = judged(pdf, trust=Trust(trusted), now_us=now_us)
         steps = {step.step: step for step in verdict.steps}

@@ -150,7 +150,7 @@ def test_a_file_that_has_nothing_yet_is_told_as_that(tmp_path, monkeypatch):
 
     @contextlib.contextmanager
     def opened(_path):
-        yield SimpleNamespace(read=lambda _most: None)
+        yield SimpleNamespace(read=lambda _most: None, fileno=lambda: -1)
 
     monkeypatch.setattr(plain_files, "opened", opened)
     ran = here("verify", str(waiting), "--data", str(tmp_path / "no-hub"))

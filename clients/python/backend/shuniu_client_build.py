@@ -24,6 +24,8 @@ ROOTS = (
     "services.esign.verification.domain.validation_report",
     "services.esign.verification.domain.sentences.verdict_words",
 )
+# The form of a verdict, for who has no checkout.
+PAGES = ("verdict.md", "verdict.schema.json")
 # The hub's packages, and what they are called in the wheel.
 NAMES = {
     "services.esign": f"{PACKAGE}.esign",
@@ -65,12 +67,18 @@ def copy() -> None:
     """Writes `_hub` anew. In a source distribution it is there already, and no hub around it."""
     if not (HUB / "services" / "esign" / "verification" / "offline.py").exists():
         if not (INTO / "esign" / "verification" / "offline.py").exists():
-            raise VendorError("neither the hub's sources nor a copy of its verifier")
+            raise VendorError(
+                "这里既没有枢纽的源代码，也没有其核验器的副本；请在枢纽的代码仓库中构建，或安装做好的 wheel / "
+                "there are neither the hub's sources here nor a copy of its verifier: build inside a checkout of the "
+                "hub, or install a wheel that was built there"
+            )
         return
     # What an earlier build left would come along in the wheel.
     shutil.rmtree(HERE / "build", ignore_errors=True)
     # The verifier is the hub's, and so is its licence.
     shutil.copyfile(HUB / "LICENSE", HERE / "LICENSE")
+    for page in PAGES:
+        shutil.copyfile(HUB / "docs" / page, INTO.parent / page)
     modules = {module: _file(HUB, module).read_text("utf-8") for module in closure()}
     shutil.rmtree(INTO, ignore_errors=True)
     for module, text in modules.items():

@@ -11,7 +11,6 @@ import binascii
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
+from services.esign.certification import roots as own_roots
 from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.holders import SealKind
@@ -30,7 +30,7 @@ from shuniu.kit import errors
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import KeyRefusedError, Reference
 from shuniu.kit.process import log
-from shuniu.kit.process.config import ConfigError, secret
+from shuniu.kit.process.config import ConfigError, secret_text
 
 # Imported where an outside authority is asked: commands read the keys of a hub and ask none.
 if TYPE_CHECKING:
@@ -205,11 +205,11 @@ def open_authority(
     parts = urlsplit(settings.ca_url)
     if parts.scheme != "https" or not parts.hostname:
         raise ConfigError("[esign] ca_url: an https URL is needed (RFC 7030, 3.3)")
-    roots = read_roots(settings)
+    roots = own_roots.read_roots(settings)
     context = ssl.create_default_context(cafile=str(settings.ca_roots))
     login = None
     if settings.ca_login_file.name:
-        user, _, password = secret(settings.ca_login_file).decode().strip().partition(":")
+        user, _, password = secret_text(settings.ca_login_file, "[esign] ca_login_file").strip().partition(":")
         login = httpx.BasicAuth(user, password)
     client = httpx.AsyncClient(verify=context, timeout=_SECONDS, auth=login, trust_env=False)
     path = parts.path.rstrip("/") or _WELL_KNOWN
@@ -224,7 +224,8 @@ def open_signer(settings: EsignSettings) -> RemoteSigner | None:
 
     if urlsplit(settings.signer_url).scheme != "https" or not settings.signer_roots.name:
         raise ConfigError("[esign] signer_url: an https URL is needed, and signer_roots")
-    login = secret(settings.signer_login_file).decode().strip()
+    login = secret_text(settings.signer_login_file, "[esign] signer_login_file").strip()
+    own_roots.read("signer_roots", settings.signer_roots)
     context = ssl.create_default_context(cafile=str(settings.signer_roots))
     base = settings.signer_url.rstrip("/") + "/"
     return RemoteSigner(httpx.Client(base_url=base, verify=context, timeout=_SECONDS, trust_env=False), login)
@@ -236,35 +237,14 @@ def with_remote_seals(
     """`otherwise`, but for the platforms whose seals an existing system has. Raises ConfigError."""
     if signer is None:
         return otherwise
-    roots = _read("signer_roots", settings.signer_roots)
+    roots = own_roots.read("signer_roots", settings.signer_roots)
     return RemoteSeals(signer, settings.signer_credentials, roots, otherwise)
-
-
-def read_roots(settings: EsignSettings) -> tuple[x509.Certificate, ...]:
-    """Roots of the other authority; none when there is none. Raises ConfigError."""
-    if settings.ca_url and not settings.ca_roots.name:
-        raise ConfigError("[esign] ca_roots: name the roots of the certification authority")
-    return _read("ca_roots", settings.ca_roots) if settings.ca_roots.name else ()
-
-
-def roots_pem(settings: EsignSettings) -> bytes:
-    """Roots of others that vouch for this hub's seals, PEM. Raises ConfigError."""
-    remote = _read("signer_roots", settings.signer_roots) if settings.signer_roots.name else ()
-    return b"".join(pki.certificate_pem(root) for root in (*read_roots(settings), *remote))
 
 
 def split_pem(certificates: bytes) -> list[str]:
     """PEM certificates, one each."""
     loaded = x509.load_pem_x509_certificates(certificates) if certificates else []
     return [pki.certificate_pem(one).decode("ascii") for one in loaded]
-
-
-def _read(name: str, path: Path) -> tuple[x509.Certificate, ...]:
-    try:
-        loaded = x509.load_pem_x509_certificates(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"[esign] {name}: {path}: {type(error).__name__}") from None
-    return tuple(chain.load(one.public_bytes(serialization.Encoding.DER)) for one in loaded)
 
 
 def _subject(wish: CertificateWish) -> x509.Name:

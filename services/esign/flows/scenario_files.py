@@ -1,12 +1,12 @@
 """The business scenarios that come with the hub, and those that an operator lays beside them: TOML files."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from services.esign.flows.domain import scenarios as flow_scenarios
 from services.esign.flows.domain.scenarios import Scenario, ScenarioError
+from shuniu.kit.process import config
 from shuniu.kit.process.config import ConfigError
 
 OWN = Path(__file__).parent / "scenarios"
@@ -23,9 +23,7 @@ def load(directories: Iterable[Path]) -> Mapping[str, Scenario]:
             raise ConfigError(f"{directory}: not a directory of scenarios")
         for path in sorted(directory.glob("*.toml")):
             try:
-                scenario = flow_scenarios.read(tomllib.loads(path.read_text("utf-8")))
-            except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-                raise ConfigError(f"{path}: {error}") from None
+                scenario = flow_scenarios.read(config.read(path))
             except ScenarioError as error:
                 raise ConfigError(f"{path}: {error.fields['faults']}") from None
             if scenario.code != path.stem:

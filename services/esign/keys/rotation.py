@@ -16,14 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.esign.certification.domain import pki, sm2_chain, sm2_pki
 from services.esign.certification.domain.sm2_pki import KeyPair, Sm2Signer
 from services.esign.config import EsignSettings, KeyFiles
+from services.esign.keys import authority_files
 from services.esign.keys import sm2 as sm_keys
 from services.esign.keys import sm2_timestamp as sm_tsa_keys
 from services.esign.keys.sm2 import write_public
 from services.esign.pages.domain import qr
-from shuniu.kit.crypto import profile, sm
+from shuniu.kit.crypto import pem_files, profile, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
-from shuniu.kit.process.config import ConfigError, HubSettings, secret
+from shuniu.kit.process.config import ConfigError, HubSettings
 
 
 def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
@@ -40,11 +41,11 @@ def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Cert
     passing = key.with_suffix(".next")
     if not _half_done(room, passing, certificate):
         room.make(passing, Algorithm.P256)
-        ca = pki.load_authority(secret(above_key), above.read_bytes(), files.root.read_bytes())
+        ca = authority_files.with_key_file(above, above_key, files.root)
         made = pki.make_tsa(ca, hub.name, time.time_ns() // 1000, room.ec(passing))
         _replace(certificate, pki.certificate_pem(made.certificate))
     passing.replace(key)
-    return x509.load_pem_x509_certificate(certificate.read_bytes())
+    return _certificate(certificate)
 
 
 def rotate_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
@@ -56,13 +57,13 @@ def rotate_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificat
     passing = files.seal_ca_key.with_suffix(".next")
     if not _half_done(room, passing, files.seal_ca):
         room.make(passing, Algorithm.P256)
-        old = x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+        old = _certificate(files.seal_ca)
         number = _retire(old, files.seal_ca_key, files.retired_seal_cas, files.retired_seal_ca_key)
-        root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
+        root = authority_files.with_key_file(files.root, files.root_key)
         made = pki.make_seal_ca(root, hub.name, time.time_ns() // 1000, room.ec(passing), number)
         _replace(files.seal_ca, pki.certificate_pem(made.certificate))
     passing.replace(files.seal_ca_key)
-    return x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+    return _certificate(files.seal_ca)
 
 
 def rotate_sm2_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
@@ -70,10 +71,9 @@ def rotate_sm2_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certif
     files, (_, sm_room) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
     certificate, key = files.sm2(sm_keys.SEAL_CA)
     _require(files.sm2(sm_keys.ROOT)[1], "the SM2 root's key")
-    old = certificate.read_bytes()
+    loaded = _certificate(certificate)
     number = 0
-    if not _sm2_half_done(sm_room, key.with_suffix(".next"), old):
-        loaded = x509.load_pem_x509_certificate(old)
+    if not _sm2_half_done(sm_room, key.with_suffix(".next"), loaded):
         number = _retire(loaded, key, files.retired_sm2_seal_cas, files.retired_sm2_seal_ca_key)
 
     def certify(root: Sm2Signer, pair: KeyPair, name: str, now_us: int) -> Sm2Signer:
@@ -88,11 +88,11 @@ def rotate_seal_maker(hub: HubSettings, settings: EsignSettings) -> x509.Certifi
     """
     files, (_, sm_room) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
     _require(files.sm2(sm_keys.MAKER)[1], "the seal maker's key")
-    old = files.sm2(sm_keys.MAKER)[0].read_bytes()
+    old = pem_files.certificates_pem(files.sm2(sm_keys.MAKER)[0])
     path = files.retired_makers
-    known = path.read_bytes() if path.exists() else b""
+    known = pem_files.certificates_pem(path) if path.exists() else b""
     passing = files.sm2(sm_keys.MAKER)[1].with_suffix(".next")
-    if old not in known and not _sm2_half_done(sm_room, passing, old):
+    if old not in known and not _sm2_half_done(sm_room, passing, _certificate(files.sm2(sm_keys.MAKER)[0])):
         _replace(path, old + known)
     return _rotate_sm2(files.sm2(sm_keys.MAKER), files.sm2(sm_keys.SEAL_CA), sm_room, sm_room, hub, sm2_pki.make_maker)
 
@@ -113,7 +113,7 @@ def _rotate_sm2(
     certificate, key = party
     passing = key.with_suffix(".next")
     try:
-        if not _sm2_half_done(room, passing, certificate.read_bytes()):
+        if not _sm2_half_done(room, passing, _certificate(certificate)):
             room.make(passing, Algorithm.SM2)
             ca = sm_keys.load_signer(above, above_room)
             made = certify(ca, sm_keys.key_pair(room.sm2(passing)), hub.name, time.time_ns() // 1000)
@@ -121,13 +121,18 @@ def _rotate_sm2(
     except sm.SmUnavailableError as error:
         raise ConfigError(str(error)) from None
     passing.replace(key)
-    return x509.load_pem_x509_certificate(certificate.read_bytes())
+    return _certificate(certificate)
 
 
-def _sm2_half_done(room: KeyRoom, passing: Path, certificate_pem: bytes) -> bool:
+def _certificate(path: Path) -> x509.Certificate:
+    """The first one of a file. Raises ConfigError."""
+    return pem_files.certificates(path)[0]
+
+
+def _sm2_half_done(room: KeyRoom, passing: Path, found: x509.Certificate) -> bool:
     if not passing.exists():
         return False
-    certificate = x509.load_pem_x509_certificate(certificate_pem).public_bytes(serialization.Encoding.DER)
+    certificate = found.public_bytes(serialization.Encoding.DER)
     return room.sm2(passing).spki == sm2_chain.load(certificate).spki
 
 
@@ -165,8 +170,7 @@ def retired_seal_cas(files: KeyFiles, room: KeyRoom) -> tuple[pki.Authority, ...
     if not path.exists():
         return ()
     try:
-        certificates = x509.load_pem_x509_certificates(path.read_bytes())
-        root = files.root.read_bytes()
+        certificates, root = pem_files.certificates(path), pem_files.certificates_pem(files.root)
         return tuple(
             pki.authority(room.ec(files.retired_seal_ca_key(number)), pki.certificate_pem(one), root, number)
             for number, one in zip(range(len(certificates) - 1, -1, -1), certificates, strict=True)
@@ -177,7 +181,7 @@ def retired_seal_cas(files: KeyFiles, room: KeyRoom) -> tuple[pki.Authority, ...
 
 def _retire(old: x509.Certificate, key: Path, path: Path, place_of: Callable[[int], Path]) -> int:
     """Puts a seal CA's certificate and key on record; the number of its successor."""
-    known = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+    known = pem_files.certificates(path) if path.exists() else []
     if old not in known:
         # A second name for the key, so that it is in its place at every moment.
         place = place_of(len(known))
@@ -192,7 +196,7 @@ def _half_done(room: KeyRoom, passing: Path, certificate: Path) -> bool:
     """Tells whether an earlier attempt put the certificate in place, and only the key's turn is left."""
     if not passing.exists():
         return False
-    public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    public = _certificate(certificate).public_key()
     return room.ec(passing).public_key() == public
 
 

@@ -15,17 +15,19 @@ from joserfc.jwk import ECKey
 
 from services.esign.certification import authorities as ca
 from services.esign.certification.domain import pki
+from services.esign.certification.roots import roots_pem
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain.digests import SHA256, SM3, Digest
-from services.esign.domain.errors import EsignError, SealStateError
-from services.esign.keys import rotation
+from services.esign.domain.errors import SealStateError
+from services.esign.keys import authority_files, rotation
 from services.esign.keys import sm2 as sm_keys
 from services.esign.keys import sm2_timestamp as sm_tsa_keys
 from services.esign.keys import timestamp as tsa_keys
 from services.esign.keys.of_seals import SealKey, open_kept
+from services.esign.keys.public import ledger_name, retired_ledger_keys
 from services.esign.keys.sm2 import SmSecrets, write_public
 from services.esign.ledger.domain.ledger import Marks
-from services.esign.ledger.domain.note import NoteSigner, VerifierKey, parse_vkey
+from services.esign.ledger.domain.note import NoteSigner, VerifierKey
 from services.esign.pages.domain.qr import QrSigner
 from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto import profile
@@ -35,7 +37,7 @@ from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_devic
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
 from shuniu.kit.process import log
-from shuniu.kit.process.config import ConfigError, HubSettings, secret, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings, made_of, secret, write_secret
 
 _log = log.get("keys")
 
@@ -115,14 +117,9 @@ class Secrets:
         beside = () if signer is None else (signer,)
         room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys, beside=beside)
         in_sm = profile.of(hub.profile) is profile.SM
-        try:
-            retired = rotation.retired_seal_cas(files, room)
-            seal_ca = pki.authority(
-                room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes(), len(retired)
-            )
-            receiving = ECKey.import_key(json.loads(secret(files.receiving_key)))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{files.data_dir}: esign's keys cannot be read: {type(error).__name__}") from None
+        retired = rotation.retired_seal_cas(files, room)
+        seal_ca = authority_files.with_key(files.seal_ca, room.ec(files.seal_ca_key), files.root, len(retired))
+        receiving = made_of(secret(files.receiving_key), files.receiving_key, _jwk, "密钥（JWK）", "a key (JWK)")
         return cls(
             seal_ca,
             room.keyring(files.keyring),
@@ -137,20 +134,16 @@ class Secrets:
             retired_ledger_keys(files),
             seal_ca_retired=retired,
             qr_retired=rotation.retired_qr_keys(files),
-            ca_roots=ca.roots_pem(settings),
+            ca_roots=roots_pem(settings),
             rooms=(room, sm_room),
             signer=signer,
             digest=SM3 if in_sm else SHA256,
         )
 
 
-def retired_ledger_keys(files: KeyFiles) -> tuple[VerifierKey, ...]:
-    """Keys that signed for this ledger before. Raises ConfigError."""
-    path = files.retired_ledger_keys
-    try:
-        return tuple(map(parse_vkey, path.read_text("ascii").split())) if path.exists() else ()
-    except (OSError, ValueError, EsignError) as error:
-        raise ConfigError(f"{path}: not verifier keys: {type(error).__name__}") from None
+def _jwk(text: bytes) -> ECKey:
+    """Raises ValueError."""
+    return ECKey.import_key(json.loads(text))
 
 
 def rotate_ledger_key(hub: HubSettings, settings: EsignSettings) -> VerifierKey:
@@ -168,11 +161,6 @@ def rotate_ledger_key(hub: HubSettings, settings: EsignSettings) -> VerifierKey:
     passing.replace(files.retired_ledger_keys)
     files.next_ledger_key.replace(files.ledger_key)
     return NoteSigner.prepare(ledger_name(hub), room.ed25519(files.ledger_key)).verifier
-
-
-def ledger_name(hub: HubSettings) -> str:
-    """Origin of the ledger's checkpoints (C2SP tlog-checkpoint): host-like, without scheme."""
-    return f"{hub.trust_domain}/ledger"
 
 
 def make(hub: HubSettings, settings: EsignSettings | None = None) -> None:

@@ -12,7 +12,7 @@ from services.esign.certification.domain import sm2_chain, sm2_pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.sm2_pki import KeyPair, Sm2Signer
 from services.esign.config import KeyFiles
-from shuniu.kit.crypto import sm
+from shuniu.kit.crypto import pem_files, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom, SmKey
 from shuniu.kit.process.config import ConfigError, write_secret
@@ -63,7 +63,7 @@ class SmSecrets:
             raise ConfigError("[esign] ses_sidecar: the hub has no SM2 keys; run `shuniu init`")
         try:
             sm.require()
-            root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
+            root = pem_files.certificates(files.sm2(ROOT)[0])[0].public_bytes(Encoding.DER)
             retired = _retired_seal_cas(files, room)
             seal_ca = replace(load_signer(files.sm2(SEAL_CA), room), number=len(retired))
             return cls(root, seal_ca, load_signer(files.sm2(MAKER), room), retired_makers(files), retired)
@@ -79,7 +79,7 @@ def retired_makers(files: KeyFiles) -> tuple[bytes, ...]:
 
 
 def _certificates(path: Path) -> tuple[bytes, ...]:
-    found = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+    found = pem_files.certificates(path) if path.exists() else []
     return tuple(one.public_bytes(Encoding.DER) for one in found)
 
 
@@ -147,7 +147,7 @@ def write_public(path: Path, content: bytes) -> None:
 
 def load_signer(files: tuple[Path, Path], room: KeyRoom) -> Sm2Signer:
     """From certificate and key file. Raises OSError, ValueError, ChainError, ConfigError, SmUnavailableError."""
-    certificate = x509.load_pem_x509_certificate(files[0].read_bytes()).public_bytes(Encoding.DER)
+    certificate = pem_files.certificates(files[0])[0].public_bytes(Encoding.DER)
     key = room.sm2(files[1])
     if sm2_chain.load(certificate).spki != key.spki:
         raise ValueError("the key is not the certificate's")

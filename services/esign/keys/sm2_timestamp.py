@@ -1,6 +1,5 @@
 """SM2 keys of the timestamp authority, for hubs of the profile sm: made once by `shuniu init`, read once at start."""
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.certification.domain import sm2_pki
@@ -11,7 +10,7 @@ from services.esign.domain.digests import SM3
 from services.esign.keys.counted import SM2_WITH_SM3, CountedKey
 from services.esign.keys.sm2 import ROOT, certificate_pem, key_pair, load_signer, write_public
 from services.esign.timestamps.domain.token import TimestampSigner
-from shuniu.kit.crypto import sm
+from shuniu.kit.crypto import pem_files, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
 from shuniu.kit.crypto.usage import Purpose
@@ -64,4 +63,4 @@ def make(files: KeyFiles, room: KeyRoom, hub: str, now_us: int) -> None:
 
 
 def _der(files: KeyFiles, name: str) -> bytes:
-    return x509.load_pem_x509_certificate(files.sm2(name)[0].read_bytes()).public_bytes(Encoding.DER)
+    return pem_files.certificates(files.sm2(name)[0])[0].public_bytes(Encoding.DER)

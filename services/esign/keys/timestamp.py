@@ -3,13 +3,14 @@
 from services.esign.certification.domain import pki
 from services.esign.config import KeyFiles
 from services.esign.domain.cms.signed_data import P256Key
+from services.esign.keys import authority_files
 from services.esign.keys.counted import P256_WITH_SHA256, CountedKey
 from services.esign.keys.sm2 import write_public
 from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import KeyRoom
 from shuniu.kit.crypto.usage import Purpose
-from shuniu.kit.process.config import ConfigError, secret, write_secret
+from shuniu.kit.process.config import ConfigError, write_secret
 
 
 def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
@@ -22,7 +23,7 @@ def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
     if not key.exists():
         return None
     try:
-        authority = pki.authority(room.ec(key), certificate.read_bytes(), above.read_bytes())
+        authority = authority_files.with_key(certificate, room.ec(key), above)
         counted = CountedKey(P256Key(authority.key), Purpose.TIMESTAMP, P256_WITH_SHA256)
         chain = [pki.certificate_der(c) for c in authority.above]
         return TimestampSigner.prepare(counted, authority.der, chain, policy)
@@ -41,11 +42,11 @@ def make(files: KeyFiles, room: KeyRoom, hub: str, now_us: int) -> None:
     if not ca_key.exists():
         if not files.root_key.exists():
             return
-        root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
+        root = authority_files.with_key_file(files.root, files.root_key)
         ca = pki.make_tsa_ca(root, hub, now_us)
         write_public(ca_certificate, pki.certificate_pem(ca.certificate))
         write_secret(ca_key, pki.key_pem(ca.key))
-    ca = pki.load_authority(secret(ca_key), ca_certificate.read_bytes(), files.root.read_bytes())
+    ca = authority_files.with_key_file(ca_certificate, ca_key, files.root)
     passing = key.with_suffix(".next")
     room.make(passing, Algorithm.P256)
     authority = pki.make_tsa(ca, hub, now_us, room.ec(passing))

@@ -113,10 +113,21 @@ class _Files:
             # One byte more than allowed is enough for the verdict that it is too large.
             document = plain_files.content(file, path, MAX_BYTES + 1)
             size = max(len(document), os.fstat(file.fileno()).st_size)
-        proof = plain_files.companion(path, _RECEIPT, MOST_RECEIPT + 1)
+        proof, ses = _beside(path, _RECEIPT, MOST_RECEIPT + 1), _beside(path, _SES, _MAX_SES)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
         digest = sha256(document).digest() if size <= MAX_BYTES else b""
-        return cls(document, size, receipt, plain_files.companion(path, _SES, _MAX_SES), digest)
+        return cls(document, size, receipt, ses, digest)
+
+
+def _beside(path: Path, suffix: str, most: int) -> bytes | None:
+    """A companion that is there and cannot be read says nothing of the document, and is not passed over: it is read as
+    an empty one, which leaves the verdict INDETERMINATE.
+    """
+    try:
+        return plain_files.companion(path, suffix, most)
+    except OSError as cause:
+        _log.warning("附件无法读取 / cannot be read: %s", file_errors.told(cause, beside=path))
+        return b""
 
 
 def verify_file(
@@ -125,14 +136,20 @@ def verify_file(
     """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
     `<path>.ses`. In this very process: see `verify_files` for what strangers send.
 
-    This machine has no memory for it: INDETERMINATE, READER_AWAY. `verdict.readable` is False when there is nothing to
-    judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when the file cannot be read, TrustError when
-    the trust directory cannot.
+    This machine has no memory for it: INDETERMINATE, READER_AWAY; written while it was read: BEING_WRITTEN.
+    `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
+    OSError when the file cannot be read, TrustError when the trust directory cannot.
     """
-    trusted, files = Trusted.of(trust), _Files.of(path)
+    trusted = Trusted.of(trust)
     at_us = time.time_ns() // 1000 if now_us is None else now_us
+
+    def judge() -> Verdict:
+        return confined.repeated(_judge, _Files.of(path), trusted, at_us, trust_any_signer)
+
     try:
-        return confined.repeated(_judge, files, trusted, at_us, trust_any_signer)
+        return plain_files.undisturbed(_read_with(path), judge, _is_valid)
+    except plain_files.BeingWrittenError:
+        return being_written(at_us)
     except MemoryError:
         return reader_away(at_us)
 
@@ -160,10 +177,25 @@ def verify_files(
         del _inherited[number]
 
 
+def _read_with(path: Path) -> list[Path]:
+    return [path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)]
+
+
+def _is_valid(found: Verdict) -> bool:
+    """The bytes that were read are good, whatever stands there now."""
+    return found.outcome is Outcome.VALID
+
+
 def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Whatever becomes of one file, the others are judged."""
     try:
-        return _asked(worker, path, by)
+        return plain_files.undisturbed(
+            _read_with(path),
+            lambda: _asked(worker, path, by),
+            lambda found: found.verdict is not None and _is_valid(found.verdict),
+        )
+    except plain_files.BeingWrittenError:
+        return Judged(path, being_written(by[1]), at_us=by[1])
     except OSError as error:
         return Judged(path, error=file_errors.told(error, beside=path), at_us=by[1])
     except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
@@ -215,6 +247,12 @@ def limit_reached(now_us: int) -> Verdict:
     """On a document that could not be read within its bounds."""
     zh = "文件过于复杂，未能在限定的时间和内存内完成核验"
     return _unread("LIMIT_REACHED", zh, "too complex to be judged within the limits of time and memory", now_us)
+
+
+def being_written(now_us: int) -> Verdict:
+    """On a document that changed each time that it was read."""
+    en = "the file is being written: it changed each time that it was read"
+    return _unread("BEING_WRITTEN", "文件正在被写入，几次读到的内容都不同", en, now_us)
 
 
 def reader_away(now_us: int) -> Verdict:

@@ -21,11 +21,8 @@ from services.esign.revisions.rendering import look
 from services.esign.ses.domain.check import SmTrust
 from services.esign.verification import file_errors, plain_files
 from services.esign.verification.domain.verify import judge
+from services.esign.verification.trust_names import POLICY, TSA_PREFIX
 
-# Name that C2SP tlog-policy files have in a trust directory.
-POLICY = "policy"
-# Files of a trust directory whose certificates vouch for timestamps only.
-TSA_PREFIX = "tsa-"
 # How certificates and lists are called by other programs.
 _MEANT = frozenset({".crt", ".cer", ".der", ".p7b", ".pem", ".crl"})
 # Of one file there: a list of half a million revoked certificates has less.

@@ -8,15 +8,63 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
+Made = TypeVar("Made")
+# So often a file is read that is written meanwhile.
+_READINGS = 3
+# While its last change is younger, ns, one call may still be writing it: that moves a file's time only as it begins.
+_FRESH = 10 * 10**9
+_PIECE, _MOST_PIECES = 1024 * 1024, 21
 _NOT_PLAIN = "Not a regular file"
 # Nobody is waited for at the other end of a pipe, and no terminal becomes this process's own.
 _UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 # A name that is too long for a file is the name of none.
 _THERE_IS_NONE = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+
+
+class BeingWrittenError(Exception):
+    """A file changed each time that it was read."""
+
+
+def undisturbed(paths: Sequence[Path], make: Callable[[], Made], stands: Callable[[Made], bool]) -> Made:
+    """Returns what `make()` makes of the files, made anew where one of them was written, replaced, put there or taken
+    away meanwhile; what `stands`, whatever befell the files later, is taken at once. Raises BeingWrittenError, and what
+    `make` raises.
+    """
+    for _ in range(_READINGS):
+        before = [_seen(path) for path in paths]
+        made = make()
+        if stands(made) or before == [_seen(path) for path in paths]:
+            return made
+    raise BeingWrittenError
+
+
+def _seen(path: Path) -> tuple[object, ...]:
+    """Returns what tells a file from itself after it was written; empty where there is none to read."""
+    try:
+        found = path.stat()
+        seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return (*seen, _digest(path)) if abs(time.time_ns() - found.st_ctime_ns) < _FRESH else seen
+    except OSError:
+        return ()
+
+
+def _digest(path: Path) -> bytes:
+    """SHA-256 of as much as anybody here reads of a file. Raises OSError."""
+    made = sha256()
+    with opened(path) as file:
+        for _ in range(_MOST_PIECES):
+            piece = content(file, path, _PIECE)
+            if not piece:
+                break
+            made.update(piece)
+    return made.digest()
 
 
 @contextmanager
@@ -39,10 +87,20 @@ def content(file: io.BufferedReader, path: Path, most: int) -> bytes:
     """Reads so many bytes at most of what `opened` gave. Raises OSError, also for a file of the kernel that has none
     yet.
     """
-    found: bytes | None = file.read(most)
+    found: bytes | None = file.read(_room(file, most))
     if found is None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
     return found
+
+
+def _room(file: io.BufferedReader, most: int) -> int:
+    """Reading takes memory for all that is asked for before there is a byte: no more is asked for than the file has,
+    and one byte. Files of the kernel say that they have none.
+    """
+    with suppress(OSError):
+        if size := os.fstat(file.fileno()).st_size:
+            return min(size + 1, most)
+    return most
 
 
 def put(path: Path, whole: bytes, *, alike: int = 0) -> None:

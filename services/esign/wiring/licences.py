@@ -15,9 +15,10 @@ from services.esign.licences.service import LicenceCredentialService, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
 from services.esign.service.neighbours import Neighbours
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.config import ConfigError, unusable
 from shuniu.kit.rpc.server import servicer
 
 
@@ -39,11 +40,15 @@ def open_licences(
     directories = [Path(__file__).parents[1] / "licences" / "types"]
     if settings.licence_types.name:
         directories.append(settings.licence_types)
+    for directory in directories:
+        if not directory.is_dir():
+            raise unusable(directory, "不是证照类型的目录", "is not a directory of types", "[esign] licence_types")
     try:
         types = read_types(directories)
-        roots = x509.load_pem_x509_certificates(KeyFiles(base.hub.data_dir).root.read_bytes() + secrets.ca_roots)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"[esign] licence_types: {error}") from None
+        raise ConfigError(f"[esign] licence_types: {settings.licence_types}: {error}") from None
+    root = pem_files.certificates_pem(KeyFiles(base.hub.data_dir).root)
+    roots = x509.load_pem_x509_certificates(root + b"\n" + secrets.ca_roots)
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
     lists = StatusLists(base, secrets.seal_ca, settings.licence_status_ttl, settings.licence_status_lives)
     licences = LicenceCredentialService(base, issuing, lists, roots)

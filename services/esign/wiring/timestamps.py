@@ -12,6 +12,7 @@ from services.esign.signing.domain.long_term import Level
 from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
 from services.esign.timestamps.service import TimestampService
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
@@ -96,7 +97,5 @@ def level_of(settings: EsignSettings) -> Level | None:
 
 def outside_roots(settings: EsignSettings) -> bytes:
     """Roots of an outside timestamp authority, PEM. Raises ConfigError."""
-    try:
-        return settings.timestamp_roots.read_bytes() if settings.timestamp_roots.name else b""
-    except OSError as error:
-        raise ConfigError(f"[esign] timestamp_roots: {settings.timestamp_roots}: {error.strerror}") from None
+    path = settings.timestamp_roots
+    return pem_files.certificates_pem(path, "[esign] timestamp_roots") if path.name else b""

@@ -23,6 +23,7 @@ from shuniu.kit.events.bus import Bus, BusAwayError, BusError
 from shuniu.kit.events.bus_server import BusTokens
 from shuniu.kit.events.bus_streams import inbox_stream
 from shuniu.kit.process.clock import Clock
+from shuniu.kit.process.config import made_of, secret
 
 _log = structlog.get_logger(__name__)
 
@@ -43,10 +44,16 @@ def load_keys(path: Path) -> BusKeys:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=False)
         path.write_text(json.dumps(fresh), encoding="utf-8")
-    if path.stat().st_mode & 0o077:
-        raise PermissionError(f"{path}: must be readable by its owner only (chmod 600)")
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    return BusKeys(**{name: bytes.fromhex(value) for name, value in stored.items()})
+    return read_keys(path)
+
+
+def read_keys(path: Path) -> BusKeys:
+    """Raises ConfigError where the file is absent, readable by others or holds other things."""
+    return made_of(secret(path), path, _keys, "总线的密钥", "the bus's keys")
+
+
+def _keys(text: bytes) -> BusKeys:
+    return BusKeys(**{name: bytes.fromhex(value) for name, value in json.loads(text).items()})
 
 
 def server_tokens(keys: BusKeys, *, now_s: int, name: str = "hub") -> BusTokens:

@@ -9,9 +9,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.identity.config import KeyFiles
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.x509 import Authority
-from shuniu.kit.process.config import ConfigError, secret
+from shuniu.kit.process.config import ConfigError, made_of, secret
 
 _NUMBERED = re.compile(r"(\d{6})\.key")
 
@@ -35,12 +36,13 @@ class Secrets:
     def load(cls, files: KeyFiles) -> "Secrets":
         """Raises ConfigError naming the file that is absent or readable by others."""
         root = secret(files.root_secret)
-        try:
-            certificate = files.platform_ca.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"{files.platform_ca}: cannot be read: {error.strerror}") from None
+        certificate = pem_files.certificates_pem(files.platform_ca)
+
+        def authority(key: bytes) -> Authority:
+            return Authority.load(certificate, key)
+
         return cls(
-            Authority.load(certificate, secret(files.platform_ca_key)),
+            made_of(secret(files.platform_ca_key), files.platform_ca_key, authority, "此证书的私钥", "the CA's key"),
             Keyring.load(files.keyring),
             numbered_secrets(files.pairwise),
             derive(root, "login index"),

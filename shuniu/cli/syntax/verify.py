@@ -60,4 +60,4 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="另写 ETSI TS 119 102-2 核验报告（仅限一个文件；不覆盖报告以外的文件） / also write a validation report, "
         "of one document; of what is there only a report is written over",
     )
-    parser.set_defaults(run=later("verify", "run"))
+    parser.set_defaults(run=later("verify_start", "run"))

@@ -2,11 +2,16 @@
 
 A process reads `[hub]` and its own section into frozen dataclasses. Unknown keys and wrong types are fatal, with one
 line that names file and key (exit 78, EX_CONFIG). `SHUNIU_<SECTION>_<KEY>` overrides a key. Secrets are given only as
-`*_file` keys naming a file.
+`*_file` keys naming a file. Files that settings name are read here (`content`, `text`, `parsed`, `secret`): one that is
+absent, empty or something else is such a line too.
 """
 
+import errno
+import math
 import os
+import stat
 import tomllib
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -55,6 +60,18 @@ class Within:
 
 
 Settings = TypeVar("Settings")
+Read = TypeVar("Read")
+# Why a file cannot be read, for people.
+_WHY = {
+    errno.ENOENT: "没有这个文件",
+    errno.ENOTDIR: "路径中有一段不是目录",
+    errno.EISDIR: "这是目录，不是文件",
+    errno.ENXIO: "不是普通文件",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.ELOOP: "符号链接指向自己",
+    errno.ENAMETOOLONG: "文件名过长",
+}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -143,8 +160,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, str):
             raise ConfigError(f"{where}: must be a path")
         return Path(value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value, where)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigError(f"{where}: must be of type {hint.__name__}")
     return value
@@ -155,9 +172,10 @@ def _from_text(text: str, hint: Any, where: str) -> Any:
         return _from_text(text, next(option for option in get_args(hint) if option is not NoneType), where)
     if hint in (int, float):
         try:
-            return hint(text)
+            value = hint(text)
         except ValueError:
             raise ConfigError(f"{where}: must be of type {hint.__name__}") from None
+        return _finite(value, where) if hint is float else value
     if hint is bool:
         if text not in ("true", "false"):
             raise ConfigError(f"{where}: must be true or false")
@@ -171,14 +189,88 @@ def _from_text(text: str, hint: Any, where: str) -> Any:
     return text
 
 
-def secret(path: Path) -> bytes:
-    """A secret's bytes. Raises ConfigError when the file is absent, or readable by group or others."""
+def _finite(value: float, where: str) -> float:
+    """No bound holds for what compares with nothing, and no clock waits without an end."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path}: secret is readable by others; chmod 600 it")
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    if not math.isfinite(found):
+        raise ConfigError(f"{where}: must be a finite number")
+    return found
+
+
+def content(path: Path, setting: str = "") -> bytes:
+    """The whole of a file that a setting names, or of a key file. `setting`: its name, as `[esign] ca_roots`. Raises
+    ConfigError where there is no plain file, it cannot be read or it is empty: what reads it never sees an OSError.
+    """
+    try:
+        _require_plain(path.stat())
+        found = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error, setting) from None
+    if not found:
+        raise unusable(path, "文件是空的", "the file is empty", setting)
+    return found
+
+
+def parsed(path: Path, read: Callable[[bytes], Read], zh: str, en: str, setting: str = "") -> Read:
+    """Reads `content` by `read`. `zh`, `en`: what the file should be, as `PEM 格式的证书`. Raises ConfigError, and
+    where `read` raises ValueError, TypeError, KeyError or AttributeError: it is no such file.
+    """
+    return made_of(content(path, setting), path, read, zh, en, setting)
+
+
+def made_of(found: bytes, path: Path, read: Callable[[bytes], Read], zh: str, en: str, setting: str = "") -> Read:
+    """Reads what a file held by `read`. Raises ConfigError as `parsed` does."""
+    try:
+        return read(found)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise unusable(path, f"不是{zh}", f"is not {en}", setting) from None
+
+
+def text(path: Path, setting: str = "") -> str:
+    """`content` as text. Raises ConfigError, also where it is not UTF-8."""
+    return parsed(path, bytes.decode, " UTF-8 文本", "text in UTF-8", setting)
+
+
+def unusable(path: Path, zh: str, en: str, setting: str = "") -> ConfigError:
+    """The error about a file that a setting names, with what to do."""
+    if not setting:
+        return ConfigError(f"{path}: {zh}；请放回正确的文件 / {en}; put the right file there")
+    return ConfigError(f"{setting}: {path}: {zh}；请改正设置或文件 / {en}; correct the setting or the file")
+
+
+def _unreadable(path: Path, error: OSError | ValueError, setting: str) -> ConfigError:
+    if isinstance(error, OSError):
+        return unusable(path, _WHY.get(error.errno or 0, "无法读取"), f"cannot be read: {error.strerror}", setting)
+    # A name with a byte of zero.
+    return unusable(path, "文件名无效", "cannot be read: not a name of a file", setting)
+
+
+def _require_plain(found: os.stat_result) -> None:
+    """A pipe would keep the process waiting. Raises OSError."""
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ENXIO, "Not a regular file")
+
+
+def secret(path: Path, setting: str = "") -> bytes:
+    """A secret's bytes. Raises ConfigError as `content` does, and where group or others may read the file."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error, setting) from None
+    if stat.S_ISREG(mode) and mode & 0o077:
+        where = f"{setting}: {path}" if setting else f"{path}"
+        raise ConfigError(f"{where}: 密钥文件可被他人读取，请 chmod 600 / secret is readable by others; chmod 600 it")
+    return content(path, setting)
+
+
+def secret_text(path: Path, setting: str = "") -> str:
+    """`secret` as text. Raises ConfigError, also where it is not UTF-8."""
+    return made_of(secret(path, setting), path, bytes.decode, " UTF-8 文本", "text in UTF-8", setting)
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -2,7 +2,11 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
+
+# Who looks (`is_held`) has the lock for a moment: who wants it tries again, so often, after so long, s.
+_TRIES, _PAUSE = 4, 0.02
 
 
 class HeldElsewhereError(Exception):
@@ -15,11 +19,34 @@ class ProcessLock:
     def __init__(self, path: Path) -> None:
         """Raises HeldElsewhereError, OSError."""
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            raise HeldElsewhereError(str(path)) from None
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if left:
+                    time.sleep(_PAUSE)
+        os.close(self._descriptor)
+        raise HeldElsewhereError(str(path))
 
     def release(self) -> None:
         os.close(self._descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Tells whether a process holds the lock, without making its file; True also where nobody can tell, for the file
+    may not be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

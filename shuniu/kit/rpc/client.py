@@ -11,7 +11,9 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.config import ConfigError
 from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
 from shuniu.kit.rpc.sockets import peer_address
 from shuniu.kit.rpc.wire import DETAILS_HEADER
@@ -60,7 +62,9 @@ def socket_channel(address: str, *, tls: ClientTls | None = None) -> grpc.aio.Ch
 
     def build() -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
-            tls.roots.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
+            pem_files.certificates_pem(tls.roots, "tls_roots"),
+            pem_files.key_pem(tls.key, "tls_key"),
+            pem_files.certificates_pem(tls.certificate, "tls_certificate"),
         )
         return grpc.aio.secure_channel(address, credentials, options=options)
 
@@ -76,7 +80,10 @@ class _Renewed(grpc.aio.Channel):
     def __init__(self, build: Callable[[], grpc.aio.Channel], files: Sequence[Path]) -> None:
         self._build = build
         self._files = files
-        self._stamp = self._stamps()
+        self._stamp: tuple[int, ...] = ()
+        # One that is not there is told by who reads it.
+        with contextlib.suppress(OSError):
+            self._stamp = self._stamps()
         self._channel = build()
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -85,7 +92,7 @@ class _Renewed(grpc.aio.Channel):
 
     def _now(self) -> grpc.aio.Channel:
         # A file that is being replaced may be absent for a moment: what is known still works.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ConfigError):
             stamp = self._stamps()
             if stamp != self._stamp:
                 before, self._channel, self._stamp = self._channel, self._build(), stamp

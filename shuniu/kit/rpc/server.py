@@ -17,6 +17,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from shuniu.kit import errors
+from shuniu.kit.crypto import pem_files
 from shuniu.kit.rpc import caller as callers
 from shuniu.kit.rpc.caller import Caller
 from shuniu.kit.rpc.interceptors import Guard
@@ -224,12 +225,15 @@ def _clear(path: Path) -> None:
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
     def stamp() -> tuple[int, ...]:
-        return tuple(path.stat().st_mtime_ns for path in (tls.certificate, tls.key, tls.client_ca))
+        # One that is not there is told by who reads it.
+        files = (tls.certificate, tls.key, tls.client_ca)
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in files)
 
     @functools.lru_cache(maxsize=1)
     def configuration(_stamp: tuple[int, ...]) -> Any:
         return grpc.ssl_server_certificate_configuration(
-            [(tls.key.read_bytes(), tls.certificate.read_bytes())], root_certificates=tls.client_ca.read_bytes()
+            [(pem_files.key_pem(tls.key, "tls_key"), pem_files.certificates_pem(tls.certificate, "tls_certificate"))],
+            root_certificates=pem_files.certificates_pem(tls.client_ca, "tls_roots"),
         )
 
     return grpc.dynamic_ssl_server_credentials(

@@ -9,9 +9,8 @@ import pytest
 
 from shuniu.cli import init, local
 from shuniu.cli.main import main, parser
-from shuniu.cli.place import Place
+from shuniu.cli.place import SUPERVISOR_LOCK, Place
 from shuniu.cli.supervise import started_at
-from shuniu.cli.up import LOCK
 from shuniu.kit.process.config import EX_CONFIG
 from shuniu.kit.process.process_lock import ProcessLock
 
@@ -28,7 +27,7 @@ def test_a_second_up_says_that_the_hub_runs_and_touches_nothing(
     kept = {name: f"of the first {name}" for name in ("supervisor.json", "esign.ops", "web.ops")}
     for name, text in kept.items():
         (run_dir / name).write_text(text)
-    lock = ProcessLock((data if shared == "data" else run_dir) / LOCK)
+    lock = ProcessLock((data if shared == "data" else run_dir) / SUPERVISOR_LOCK)
     if shared == "data":
         monkeypatch.setenv("SHUNIU_HUB_RUN_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setattr(sys, "argv", ["shuniu", "up", "--data", str(data)])

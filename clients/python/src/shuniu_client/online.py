@@ -7,8 +7,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, OpenerDirector, Request, build_opener
 
 from shuniu_client.verdict import SCHEMA, Verdict
@@ -17,17 +18,29 @@ from shuniu_client.verdict import SCHEMA, Verdict
 _TIMES = {"claimedAt": "claimed_at", "provenAt": "proven_at"}
 # Above any answer: a validation report of many signatures.
 _ANSWER_MOST = 32 * 1024 * 1024
+# As the hub has it: a larger one would be cut off on its way, with no answer.
+_DOCUMENT_MOST = 20 * 1024 * 1024
+_NOT_FOUND, _TOO_LARGE = 404, 429
 
 
 class HubError(Exception):
     """The hub refused. `reason` is stable (docs/errors.md of the hub); the texts say what to do."""
 
     def __init__(self, status: int, reason: str, zh: str, en: str) -> None:
-        super().__init__(f"{reason}: {en}")
+        super().__init__(f"{reason}: {zh} / {en}")
         self.status = status
         self.reason = reason
         self.zh = zh
         self.en = en
+
+
+class HubAwayError(URLError):
+    """No answer came: no hub at that address, a certificate that `tls` does not trust, no answer within `seconds`, or
+    something that no hub answers. It says nothing of the document. `reason` is what the system said.
+    """
+
+    def __str__(self) -> str:
+        return f"没有得到枢纽的答复 / the hub gave no answer: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +64,25 @@ class Hub:
 
     def __post_init__(self) -> None:
         if not self.url.startswith("https://"):
-            raise ValueError("a hub is asked over https")
+            raise ValueError("url：枢纽的地址以 https:// 开头 / url: a hub's address begins with https://")
         self._opener = build_opener(HTTPSHandler(context=self.tls or ssl.create_default_context()))
 
     def verify_document(self, data: bytes, *, receipt: str = "", ses: bytes = b"", report: bool = False) -> Answer:
-        """On an uploaded document (PDF or OFD). Raises HubError, OSError."""
+        """On an uploaded document (PDF or OFD). Raises HubError, also for one above 20 MiB, which is not sent;
+        HubAwayError.
+        """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(
                 "data：请给出文件的内容，如 path.read_bytes() / data: give the file's bytes, as path.read_bytes()"
+            )
+        if len(data) > _DOCUMENT_MOST:
+            raise HubError(
+                _TOO_LARGE,
+                "DOCUMENT_TOO_LARGE",
+                "文件超过 20 MiB，没有核验；请向出具单位索取较小的版本（自行压缩会使签章失效），"
+                "或扫描二维码、按编号核验。",
+                f"The document is larger than {_DOCUMENT_MOST} bytes and was not verified; ask the issuer for a "
+                "smaller one (making it smaller yourself destroys its signature), or use its QR code or number.",
             )
         body = {
             "pdf": b64encode(data).decode("ascii"),
@@ -70,7 +94,7 @@ class Hub:
         return Answer(_verdict(answer), b64decode(answer.get("validationReport", "")))
 
     def verify_hash(self, digest: str) -> Verdict:
-        """What the register says of a file, by its SHA-256 or SM3 (hexadecimal). Raises HubError, OSError."""
+        """What the register says of a file, by its SHA-256 or SM3 (hexadecimal). Raises HubError, HubAwayError."""
         return _verdict(self._ask("hash", {"hash": digest}))
 
     def verify_number(self, number: str, *, issued_on: date | None = None, hash_tail: str = "") -> Verdict:
@@ -98,6 +122,10 @@ class Hub:
         except HTTPError as refusal:
             with refusal:
                 raise _refusal(refusal.code, refusal.read(_ANSWER_MOST)) from None
+        except URLError as cause:
+            raise HubAwayError(cause.reason) from cause
+        except (OSError, HTTPException, ValueError) as cause:
+            raise HubAwayError(str(cause) or type(cause).__name__) from cause
         return found
 
 
@@ -127,7 +155,18 @@ def _refusal(status: int, body: bytes) -> HubError:
         told = json.loads(body)
         details = {str(each.get("@type", "")).rpartition(".")[2]: each for each in told.get("details", ())}
         info, local = details.get("ErrorInfo", {}), details.get("LocalizedMessage", {})
+        if not info and status == _NOT_FOUND:
+            return _of_no_hub(status)
         en = str(told.get("message", ""))
         return HubError(status, str(info.get("reason", "UNKNOWN")), str(local.get("message", en)), en)
     except (ValueError, AttributeError):
-        return HubError(status, "UNKNOWN", f"HTTP {status}", f"HTTP {status}")
+        return _of_no_hub(status)
+
+
+def _of_no_hub(status: int) -> HubError:
+    """A page, or something else that no service of a hub answers."""
+    zh, en = f"该地址的答复不是枢纽的（HTTP {status}）", f"that address does not answer as a hub does (HTTP {status})"
+    if status == _NOT_FOUND:
+        zh += "；url 请只写枢纽的地址，如 https://hub.example"
+        en += "; give the hub's address alone as url, as https://hub.example"
+    return HubError(status, "UNKNOWN", zh, en)

@@ -171,7 +171,8 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
     if start == 0 and (gap_start, gap_end) == (first, last) and gap_end + rest > len(data):
         missing = gap_end + rest - len(data)
-        raise PdfError("UNFINISHED", f"the signature covers {missing} bytes more than there are", unsupported=True)
+        more = "1 byte" if missing == 1 else f"{missing} bytes"
+        raise PdfError("UNFINISHED", f"the signature covers {more} more than there are", unsupported=True)
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
         # Early makers signed the brackets.
         inner = start == 0 and (gap_start, gap_end) == (first + 1, last - 1)

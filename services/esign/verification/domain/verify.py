@@ -47,6 +47,7 @@ from services.esign.verification.domain import (
     transport,
     unfit_lists,
 )
+from services.esign.verification.domain.blank_blocks import unblamed
 from services.esign.verification.domain.change_steps import History
 from services.esign.verification.domain.document_time import Proofs
 from services.esign.verification.domain.ledger_steps import Logged
@@ -157,7 +158,7 @@ def judge(
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
     form = Form.PDF if has_header(pdf) else Form.UNREADABLE
-    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, signed, form)
+    return unblamed(Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, signed, form), pdf)
 
 
 def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:

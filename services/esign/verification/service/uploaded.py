@@ -29,6 +29,7 @@ from services.esign.verification.registered import Register, Registered
 from services.esign.verification.service.register import LEDGER_SECONDS, known, seal_of_signer
 from services.esign.verification.workers.refusals import away
 from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
+from shuniu.kit.crypto.pem_files import certificates_pem
 from shuniu.kit.foundation import Foundation
 
 _log = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class UploadedDocuments:
 
     def __post_init__(self) -> None:
         # Read once: out of descriptors, a file is read no more.
-        self.root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
+        self.root = certificates_pem(KeyFiles(self.base.hub.data_dir).root)
         self._verdicts = VerdictCache(self.verifier)
         self._own = VerdictCache(Here())
 

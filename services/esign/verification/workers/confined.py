@@ -57,8 +57,9 @@ _NEAR = 0.8
 # What one look counts at most of the time since the one before, s: in the rest its owner was stopped, or had no
 # processor.
 _MOST_OF_A_LOOK = 0.5
-# How the kernel ends a process that has used its processor time.
-_BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
+# How the kernel ends a worker whose document has used its processor time. Not SIGXCPU: that limit (ulimit -t) is of
+# somebody else's making, and counts the documents before too.
+_BY_PROCESSOR_LIMIT = signal.SIGPROF
 # How a library written in C ends its process when memory is refused, or before it looks whether it was.
 _BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
 # What a fault in a library ends with; a want of memory on the whole machine ends mostly otherwise.
@@ -202,7 +203,7 @@ def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
         return Answer(failure=f"exit {os.waitstatus_to_exitcode(status)}", is_gone=True)
     by = os.WTERMSIG(status)
     name = signal.Signals(by).name if by in set(signal.Signals) else f"signal {by}"
-    if by in _BY_PROCESSOR_LIMIT:
+    if by == _BY_PROCESSOR_LIMIT:
         return Answer(failure=name, is_limit=True)
     if by in _BY_ITSELF and peak - before > memory // 2:
         return Answer(failure=f"{name}, short of memory", is_limit=True)

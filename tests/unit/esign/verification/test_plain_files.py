@@ -2,6 +2,7 @@
 
 import errno
 import io
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,16 @@ def test_a_file_is_read_as_far_as_asked(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     assert (plain_files.beginning(path, 2), plain_files.beginning(path, 9)) == (b"ab", b"abc")
+
+
+def test_reading_takes_memory_for_what_the_file_has(tmp_path: Path) -> None:
+    """Not for the most that it might have: trust of a few kilobytes is read where there is little memory."""
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    tracemalloc.start()
+    try:
+        assert plain_files.beginning(path, 64 * 1024 * 1024) == b"abc"
+        assert tracemalloc.get_traced_memory()[1] < 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert plain_files.beginning(Path("/proc/self/status"), 64 * 1024).startswith(b"Name:")

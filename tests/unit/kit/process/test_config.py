@@ -149,3 +149,13 @@ def test_a_secret_is_for_its_owner_only(tmp_path: Path) -> None:
             secret(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         secret(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1" + "0" * 400])
+def test_a_number_is_finite(file: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """In the file and in the environment: no bound holds for what compares with nothing."""
+    with pytest.raises(ConfigError, match="must be a finite number"):
+        loaded(file, f'[web]\nname = "x"\nshare = {value}\n')
+    monkeypatch.setenv("SHUNIU_WEB_SHARE", value)
+    with pytest.raises(ConfigError, match="SHUNIU_WEB_SHARE: must be a finite number"):
+        loaded(file, '[web]\nname = "x"\n')

@@ -33,6 +33,7 @@ from services.esign.ses.domain import steps as seal_steps
 from services.esign.ses.domain.check import Evidence, SmTrust
 from services.esign.signing.domain import signer_steps
 from services.esign.verification.domain import ledger_steps, register_steps, transport
+from services.esign.verification.domain.blank_blocks import unblamed
 from services.esign.verification.domain.ofd import coverage, signatures, signed_value
 from services.esign.verification.domain.ofd.coverage import Covered
 from services.esign.verification.domain.ofd.signed_value import SignedValue
@@ -106,7 +107,7 @@ def judge_ofd(
         found.steps.append(without_ses(found, told))
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
-    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, told, Form.OFD)
+    return unblamed(Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, told, Form.OFD), data)
 
 
 def _parse(found: Findings, data: bytes) -> Package | None:
