@@ -168,6 +168,8 @@ def verify_files(
     with contextlib.suppress(ImportError, OSError):
         import pypdfium2  # noqa: F401
 
+        from services.esign.revisions import rendering  # noqa: F401
+
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
         with OneWorker(_BOUNDS, _SECONDS) as worker:

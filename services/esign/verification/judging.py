@@ -10,7 +10,7 @@ from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.ledger.domain import witness
 from services.esign.ledger.domain.note import VerifierKey, parse_vkey
-from services.esign.revisions.rendering import look
+from services.esign.revisions.second_line import look
 from services.esign.ses import document as ses_document
 from services.esign.ses.domain.check import SmTrust
 from services.esign.verification.domain.verify import Known, judge

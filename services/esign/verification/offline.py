@@ -17,7 +17,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.ledger.domain import note, witness
-from services.esign.revisions.rendering import look
+from services.esign.revisions.second_line import look
 from services.esign.ses.domain.check import SmTrust
 from services.esign.verification import file_errors, plain_files
 from services.esign.verification.domain.verify import judge

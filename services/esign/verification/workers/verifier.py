@@ -46,6 +46,7 @@ largest one.
 _IMPORTED = (
     "services.esign.verification.judging",
     "services.esign.verification.domain.ofd.judge",
+    "services.esign.revisions.rendering",
     "services.esign.flows.pages",
 )
 # Without it pages are not compared; all other steps are judged.
