@@ -1,4 +1,4 @@
-"""The second line against forged pages, loaded when the first document needs it: few do, and drawing takes libraries."""
+"""The second line against forged pages, loaded when a document needs it: few do, and drawing takes libraries."""
 
 from collections.abc import Sequence
 
