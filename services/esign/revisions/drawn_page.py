@@ -164,7 +164,7 @@ class DrawnPage:
         return not (
             page_signs.is_one_lost(shown, shown & changed(was, now, _ANOTHER), _MOST_COLOURED)
             or self._is_painted_around(box, after)
-            or page_signs.is_one_made(was, now, self.scale)
+            or page_signs.is_one_made(was, now, self.scale, is_seal=True)
         )
 
     def _is_painted_around(self, box: Box, after: "DrawnPage") -> bool:
@@ -177,9 +177,9 @@ class DrawnPage:
         painted = np.count_nonzero(unlike(now, WHITE, _SHADES[-1]) & around)
         return bool(painted > _MOST_PAINTED * np.count_nonzero(around))
 
-    def makes_another(self, box: Box, after: "DrawnPage", reach: float) -> bool:
-        """Tells whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near.
-        `reach`: points around the place in which signs are looked for.
+    def makes_another(self, box: Box, after: "DrawnPage", reach: float, *, is_seal: bool) -> bool:
+        """Tells whether what came into a place goes on with a sign beside it: it is near, and where it is a seal looks
+        like its ink. `reach`: points around the place in which signs are looked for.
         """
         whole = box.wider(math.ceil(reach * self.scale), self.width, self.height)
         was = self.place(whole)
@@ -190,7 +190,7 @@ class DrawnPage:
         )
         grounds = page_signs.grounds_of(was, self.scale, has_broad_ink=True)
         was, now = (page_signs.on_white(each, self.scale, grounds) for each in (was, now))
-        return page_signs.is_one_made(was, now, self.scale)
+        return page_signs.is_one_made(was, now, self.scale, is_seal=is_seal)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

@@ -30,8 +30,8 @@ from services.esign.revisions.pixels import (
 _MOST_INK = 250_000
 # A sign may always lose fewer pixels than this.
 _FEWEST_LOST = 2
-# Levels of a colour channel (0 to 255) from which on a pixel is ink.
-_SEEN = 12
+# Levels of a colour channel (0 to 255) from which on a pixel is ink, and from which on it may be faint print.
+_SEEN, _FAINT = 12, 6
 # A colour has a hue when its channels differ by this share of what it takes from white, and when one of them is
 # brighter than this level.
 _OF_HUE, _DARK = 0.4, 150
@@ -39,23 +39,26 @@ _OF_HUE, _DARK = 0.4, 150
 _LIGHT, _DARKER = 160, 64
 # Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
 _OTHER_INK, _COLOURED = 112, 70
-# A sign owns the space beside it, and above and below it, by these shares of its height; at least these pixels. A
-# sign higher than these points counts as that high.
-_BESIDE, _ABOVE, _BESIDE_A_SEAL = 0.8, 0.25, 0.3
-_NEAR, _HIGHEST = 3, 48.0
+# Levels between the strongest and the weakest channel of a full colour, beyond those of what it is held against.
+_FULL = 150
+# A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
+# size; at least these points. One that is larger than these points counts as that large, and as a seal.
+_ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
+_LEAST_ALONG, _LEAST_ACROSS, _LARGEST_PRINT = 8.0, 4.0, 48.0
+# Parts of one sign, as dots and strokes are, have gaps up to these points, beside and above each other. A sign runs in
+# the direction in which it is longer by this factor; else in any.
+_GAP_BESIDE, _GAP_ABOVE, _LONGER = 2.0, 1.0, 1.5
 # A rule is a line of at most this breadth and at least this length, in points.
 _RULE, _LONG = 2.0, 30.0
-# Pixels of the breadth of a smoothed edge, and its share of what it is the edge of.
-_FRINGE, _LESS_OF_WHOLE = 4, 0.3
-# Pixels in which a rule that came must meet a sign to change it.
-_FEWEST_OF_RULE = 3
-# A row of dots is a rule too: size of a dot and step to the next in points, pixels by which steps may differ, dots in
-# a row, rows in a place.
-_DOT, _STRIDE, _EVEN, _FEWEST_DOTS, _MOST_LEADERS = 3.0, 8.0, 2, 6, 24
+# Pixels in which a rule that came must meet a sign to change it, and pixels around it.
+_FEWEST_OF_RULE, _NEAR = 3, 3
+# A row of dots or dashes is a rule too: size of a dot, breadth and length of a dash and step to the next in points,
+# pixels by which steps may differ, dots in a row, rows in a place. No letter that can be read is as small.
+_DOT, _DASH, _DASHES, _STRIDE, _EVEN, _FEWEST_DOTS, _MOST_LEADERS = 1.6, 0.9, 3.0, 8.0, 2, 6, 24
 # A new field keeps off a sign by a share of its size, which counts up to these points. Above and below the share is
 # smaller, except for signs that are wider than high by this factor: text may run upwards.
 _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
-FARTHEST = (1 + _BESIDE) * _LARGEST
+FARTHEST = (1 + _ALONG) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
 # Side in points of a square that has its own paper.
@@ -64,8 +67,8 @@ _LIGHTEST = 255
 WHITE: Picture = np.full(CHANNELS, _LIGHTEST, np.uint8)
 # Shares of blue, green and red in how light a colour is.
 _LIGHTNESS = (0.114, 0.587, 0.299)
-# Signs that came which are held against the others at once.
-_AT_ONCE = 256
+# Marks, and signs, that are held against each other at once.
+_AT_ONCE, _SIGNS_AT_ONCE = 256, 4096
 
 
 # Left, top, right, bottom; the last two left out.
@@ -80,26 +83,26 @@ class _Sign:
     top: int
     right: int
     bottom: int
+    # Made of parts with small gaps between them, as words and strokes are.
+    is_joined: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Inked:
-    """Signs and their inks: a row for each. `boxes`: left, top, right, bottom; `inks`: the colour of the pixel that is
+    """The surroundings of signs (see `_surroundings`) and their inks, a row for each: the colour of the pixel that is
     the farthest from white.
     """
 
-    boxes: Numbers
+    around: Numbers
     inks: Picture
 
     @classmethod
-    def of(cls, parts: Sequence[Apart], picture: Picture) -> "_Inked":
+    def of(cls, hues: Sequence[Pixels], picture: Picture, scale: float, *, is_seal: bool) -> "_Inked":
+        inks = [each.darkest(picture) for hue in hues for each in (Apart(hue), _joined(hue, scale))]
         return cls(
-            np.concatenate([np.empty((0, 4), np.int64), *(each.boxes for each in parts)]),
-            np.concatenate([np.empty((0, CHANNELS), np.uint8), *(each.darkest(picture) for each in parts)]),
+            np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=is_seal) for hue in hues)]),
+            np.concatenate([np.empty((0, CHANNELS), np.uint8), *inks]),
         )
-
-    def those(self, which: NDArray[np.bool_]) -> "_Inked":
-        return _Inked(self.boxes[which], self.inks[which])
 
 
 def grounds_of(place: Picture, scale: float, *, has_broad_ink: bool = False) -> Picture:
@@ -171,7 +174,7 @@ def is_one_lost(ink: Pixels, lost: Pixels, most: float) -> bool:
     return bool(((missing > most * signs.sizes) & (missing >= np.minimum(_FEWEST_LOST, signs.sizes))).any())
 
 
-def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
+def is_one_made(was: Picture, now: Picture, scale: float, *, is_seal: bool) -> bool:
     """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
     that both read as one. Of places on white.
     """
@@ -179,37 +182,26 @@ def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
     came = unlike(now, WHITE, _SEEN) & ~before & changed(was, now, _SEEN // 2)
     if not came.any():
         return False
-    text = before & ~_rules(before, scale)
+    text = _print(before, scale)
     if np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK:
         return True
-    signs = _Inked.of([Apart(found) for found in _by_hue(text, was)], was)
-    # What came, as it touches, whatever its hues.
-    whole = Apart(came)
-    size_of_whole = np.zeros(came.shape, np.int64)
-    size_of_whole[whole.rows_and_columns] = whole.sizes[whole.part_of_pixel]
+    signs = _Inked.of(list(_by_hue(text, was)), was, scale, is_seal=is_seal)
     for found in _by_hue(came, now):
         lines = found & _rules(found, scale)
         for pixels in (found & ~lines, lines):
-            parts = Apart(pixels)
-            marks = _Inked.of([parts], now)
-            near = _without_fringes(parts, size_of_whole) & _are_near_alike(marks, signs, scale)
-            if not near.any():
-                continue
+            marks = Apart(pixels)
+            near = _are_near_alike(marks.boxes, marks.darkest(now), signs, is_seal=is_seal)
             # Rules come nearer to text than signs do.
-            if pixels is not lines or any(_touches(parts, each, text) for each in np.flatnonzero(near).tolist()):
+            if near.any() and (
+                pixels is not lines or any(_touches(marks, each, text) for each in np.flatnonzero(near).tolist())
+            ):
                 return True
     return False
 
 
-def _without_fringes(parts: Apart, size_of_whole: Numbers) -> NDArray[np.bool_]:
-    """Those that are not but an edge of ink of another hue, as smoothed letters have them. `size_of_whole`: of each
-    pixel, the size of all that touches it.
-    """
-    sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
-    wholes = np.zeros(parts.count, np.int64)
-    wholes[parts.part_of_pixel] = size_of_whole[parts.rows_and_columns]
-    is_broad: NDArray[np.bool_] = sides.min(axis=1) > _FRINGE
-    return is_broad | (parts.sizes >= _LESS_OF_WHOLE * wholes)
+def _joined(pixels: Pixels, scale: float) -> "Apart":
+    """The signs that parts with small gaps between them are."""
+    return Apart(pixels, widened(pixels, math.ceil(_GAP_BESIDE * scale / 2), math.ceil(_GAP_ABOVE * scale / 2)))
 
 
 def _touches(lines: Apart, number: int, ink: Pixels) -> bool:
@@ -231,7 +223,7 @@ def are_edges_lost(was: Picture, now: Picture, most: float) -> bool:
 
 def holds_signs(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
     """Tells whether signs, and not rules alone, are in a part of a place."""
-    found = _signs(place, ground, scale)
+    found = _signs(place, ground, scale, _FAINT)
     return found is None or any(_overlap(sign, box) for sign in found)
 
 
@@ -248,9 +240,10 @@ def is_apart(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
         return False
     left, top, right, bottom = box
     for sign in found:
-        size = min(max(sign.right - sign.left, sign.bottom - sign.top), _LARGEST * scale)
-        is_turned = sign.right - sign.left > _TURNED * (sign.bottom - sign.top)
-        beside, over = _BESIDE * size, (_BESIDE if is_turned else _UPWARDS) * size
+        width, height = sign.right - sign.left, sign.bottom - sign.top
+        size = min((min if sign.is_joined else max)(width, height), _LARGEST * scale)
+        is_turned = width > _TURNED * height and not sign.is_joined
+        beside, over = _ALONG * size, (_ALONG if is_turned else _UPWARDS) * size
         if (
             left - sign.right < beside
             and sign.left - right < beside
@@ -267,90 +260,130 @@ def _overlap(sign: _Sign, box: Part) -> int:
     return max(0, width) * max(0, height)
 
 
-def _signs(place: Picture, ground: Picture, scale: float) -> list[_Sign] | None:
+def _signs(place: Picture, ground: Picture, scale: float, seen: int = _SEEN) -> list[_Sign] | None:
     """The signs of a place, without rules; None where it has more ink than text has."""
-    ink = unlike(place, ground, _SEEN)
+    ink = unlike(place, ground, seen)
     if np.count_nonzero(ink) > _MOST_INK:
         return None
-    found = Apart(ink & ~_rules(ink, scale)).boxes.tolist()
-    return _without_leaders([_Sign(*box) for box in found], scale)
+    left = _print(ink, scale)
+    kinds = ((Apart(left), False), (_joined(left, scale), True))
+    return [
+        _Sign(box[0], box[1], box[2], box[3], is_joined) for parts, is_joined in kinds for box in parts.boxes.tolist()
+    ]
 
 
-def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
-    """Without rows of dots and dashes, at equal steps and with nothing between, which are lines."""
-    rows: dict[tuple[int, int], list[_Sign]] = {}
-    for sign in found:
-        if max(sign.right - sign.left, sign.bottom - sign.top) <= _DOT * scale:
-            rows.setdefault((sign.top // 2, sign.bottom // 2), []).append(sign)
-    runs: list[list[_Sign]] = []
+def _print(ink: Pixels, scale: float) -> Pixels:
+    """Ink without rules: neither long thin lines nor rows of dots and dashes."""
+    found = ink & ~_rules(ink, scale)
+    parts = Apart(found)
+    leaders = np.zeros(parts.count, bool)
+    leaders[_leaders(parts.boxes, scale)] = True
+    rows, columns = parts.rows_and_columns
+    gone = leaders[parts.part_of_pixel]
+    found[rows[gone], columns[gone]] = False
+    return found
+
+
+def _leaders(boxes: Numbers, scale: float) -> list[int]:
+    """The parts that are dots and dashes in rows, at equal steps and with nothing between: `boxes` of all parts."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    # Smoothed edges add a pixel each.
+    dot, dash, dashes = (each * scale + 2 for each in (_DOT, _DASH, _DASHES))
+    small = (sides.max(axis=1, initial=0) <= dot) | ((sides[:, 0] <= dashes) & (sides[:, 1] <= dash))
+    rows: dict[tuple[int, int], list[int]] = {}
+    left = boxes[:, 0].tolist()
+    top = boxes[:, 1].tolist()
+    right = boxes[:, 2].tolist()
+    bottom = boxes[:, 3].tolist()
+    dots = np.flatnonzero(small).tolist()
+    for part in dots:
+        rows.setdefault((top[part] // 2, bottom[part] // 2), []).append(part)
+    runs: list[list[int]] = []
     for row in rows.values():
-        row.sort(key=lambda sign: sign.left)
+        row.sort(key=left.__getitem__)
         run = row[:1]
-        for sign in row[1:] + row[:1]:
-            step = sign.left - run[-1].left
-            steady = len(run) == 1 or abs(step - (run[-1].left - run[-2].left)) <= _EVEN
+        for part in row[1:] + row[:1]:
+            step = left[part] - left[run[-1]]
+            steady = len(run) == 1 or abs(step - (left[run[-1]] - left[run[-2]])) <= _EVEN
             if 0 < step <= _STRIDE * scale and steady:
-                run.append(sign)
+                run.append(part)
                 continue
-            if len(run) >= _FEWEST_DOTS and run[-1].right - run[0].left >= _LONG * scale:
+            if len(run) >= _FEWEST_DOTS and right[run[-1]] - left[run[0]] >= _LONG * scale:
                 runs.append(run)
-            run = [sign]
+            run = [part]
     # Rows of dots one above the other are a raster.
     if len(runs) > _MOST_LEADERS:
-        return found
+        return []
     near = _STRIDE * scale
-    small = [sign for row in rows.values() for sign in row]
-    alone = [
-        run
+    return [
+        part
         for run in runs
-        for own in [set(map(id, run))]
+        for own in [set(run)]
         if not any(
-            id(other) not in own
-            and other.left < run[-1].right
-            and run[0].left < other.right
-            and abs(other.top - run[0].top) < near
-            for other in small
+            other not in own
+            and left[other] < right[run[-1]]
+            and left[run[0]] < right[other]
+            and abs(top[other] - top[run[0]]) < near
+            for other in dots
         )
+        for part in run
     ]
-    dots = {id(sign) for run in alone for sign in run}
-    return [sign for sign in found if id(sign) not in dots]
 
 
-def _are_near_alike(marks: _Inked, signs: _Inked, scale: float) -> NDArray[np.bool_]:
-    """Tells of each mark whether it is near to a sign whose ink it looks like."""
-    around = _surroundings(signs.boxes, scale)
-    found = np.zeros(len(marks.boxes), bool)
+def _are_near_alike(marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bool) -> NDArray[np.bool_]:
+    """Tells of the box of each mark whether it reaches into the surroundings of a sign whose ink it looks like."""
+    found = np.zeros(len(marks), bool)
+    around = signs.around
     # From above, so that few signs are near to those that are looked at together.
-    order = np.argsort(marks.boxes[:, 1])
+    order = np.argsort(marks[:, 1])
     for start in range(0, len(order), _AT_ONCE):
         now = order[start : start + _AT_ONCE]
-        boxes = marks.boxes[now]
-        reached = (around[:, 1] < boxes[:, 3].max()) & (boxes[:, 1].min() < around[:, 3])
-        near, theirs = around[reached], signs.those(reached)
-        which, of = np.nonzero(
-            (boxes[:, np.newaxis, :2] < near[:, 2:]).all(axis=2) & (near[:, :2] < boxes[:, np.newaxis, 2:]).all(axis=2)
-        )
-        alike = _look_alike(theirs.inks[of], marks.inks[now][which])
-        found[now[which[alike]]] = True
+        boxes = marks[now]
+        (reached,) = np.nonzero((around[:, 1] < boxes[:, 3].max()) & (boxes[:, 1].min() < around[:, 3]))
+        for at in range(0, len(reached), _SIGNS_AT_ONCE):
+            some = reached[at : at + _SIGNS_AT_ONCE]
+            which, of = np.nonzero(
+                (boxes[:, np.newaxis, :2] < around[some, 2:]).all(axis=2)
+                & (around[some, :2] < boxes[:, np.newaxis, 2:]).all(axis=2)
+            )
+            alike = _look_alike(signs.inks[some[of]], inks[now[which]], is_seal=is_seal)
+            found[now[which[alike]]] = True
     return found
 
 
-def _surroundings(boxes: Numbers, scale: float) -> Numbers:
-    """The part of its place in which ink is near to each sign."""
-    highest = math.ceil(_HIGHEST * scale)
-    heights = boxes[:, 3] - boxes[:, 1]
-    # No text is set higher; seals are.
-    beside = np.where(heights > highest, _BESIDE_A_SEAL, _BESIDE)
-    heights = np.minimum(heights, highest)
-    reach = [np.maximum(_NEAR, np.ceil(share * heights)).astype(np.int64) for share in (beside, _ABOVE)]
-    found: Numbers = boxes + np.stack((-reach[0], -reach[1], reach[0], reach[1]), axis=1)
-    return found
+def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
+    """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each that is joined.
 
-
-def _look_alike(signs: Picture, marks: Picture) -> NDArray[np.bool_]:
-    """Tells of pairs of inks whether the one is taken for the other: they have nearly one colour, or both are nearly
-    black. Dark ink is no part of light ink, nor grey of a seal.
+    What is joined is as large as its smaller side, as words are; what touches as its larger one, as a letter may be. A
+    seal that looks like a sign's ink only has to keep off a little.
     """
+    found = []
+    leasts = (_NEAR, _NEAR) if is_seal else (_LEAST_ALONG * scale, _LEAST_ACROSS * scale)
+    for parts, smaller in ((Apart(text), False), (_joined(text, scale), True)):
+        sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
+        sizes, largest = (sides.min(axis=1) if smaller else sides.max(axis=1)), _LARGEST_PRINT * scale
+        # No text is set larger; seals are.
+        share = np.where(sizes > largest, _ALONG_A_SEAL, _ALONG)
+        along, across = (
+            np.ceil(np.maximum(each * np.minimum(sizes, largest), least)).astype(np.int64)
+            for each, least in zip((share, _ACROSS), leasts, strict=True)
+        )
+        # What touches says nothing of the direction: it runs on as letters do.
+        beside = np.where(smaller & (sides[:, 1] > _LONGER * sides[:, 0]), across, along)
+        above = np.where(smaller & (sides[:, 0] <= _LONGER * sides[:, 1]), along, across)
+        found.append(parts.boxes + np.stack((-beside, -above, beside, above), axis=1))
+    return np.concatenate(found)
+
+
+def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.bool_]:
+    """Tells of pairs of inks whether the one is taken for the other: they have nearly one colour, or both are nearly
+    black. Dark ink is no part of light ink, nor grey of a seal. Where the look is no seal, only a full colour differs
+    from black, grey and white, and from no other colour.
+    """
+    if not is_seal:
+        fullness = [each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks)]
+        differ: NDArray[np.bool_] = abs(fullness[0] - fullness[1]) >= _FULL
+        return ~differ
     own, others = lightness_of(signs), lightness_of(marks)
     is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
     are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)

@@ -40,12 +40,21 @@ class Runs:
 
 
 class Apart:
-    """The parts of a set of pixels that do not touch, not even across their corners: numbered from 0."""
+    """The parts of a set of pixels that do not touch, not even across their corners: numbered from 0. With `bridged`, a
+    larger set, parts that are one in that are one.
+    """
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: Pixels, bridged: Pixels | None = None) -> None:
         self.runs = runs_of(pixels)
-        self.part_of_run, self.count = _parts(self.runs, pixels.shape[1])
         self._pixels = pixels
+        if bridged is None:
+            self.part_of_run, self.count = _parts(self.runs, pixels.shape[1])
+            return
+        whole = Apart(bridged)
+        number = np.zeros(bridged.shape, np.int64)
+        number[whole.rows_and_columns] = whole.part_of_pixel
+        names, self.part_of_run = np.unique(number[self.runs.rows, self.runs.starts], return_inverse=True)
+        self.count = len(names)
 
     @cached_property
     def rows_and_columns(self) -> tuple[Numbers, Numbers]:
@@ -146,9 +155,9 @@ def distance(one: Picture, other: Picture) -> Picture:
     return np.maximum(one, other) - np.minimum(one, other)
 
 
-def widened(pixels: Pixels, by: int) -> Pixels:
-    """A set of pixels, and those up to so many pixels around them."""
-    for turned in (False, True):
+def widened(pixels: Pixels, beside: int, above: int | None = None) -> Pixels:
+    """A set of pixels, and those up to so many pixels around them; as many above and below as beside, if not told."""
+    for turned, by in ((False, beside), (True, beside if above is None else above)):
         lines = pixels.T if turned else pixels
         steps = np.zeros((lines.shape[0], lines.shape[1] + 2 * by + 1), np.int32)
         steps[:, by + 1 : by + 1 + lines.shape[1]] = lines

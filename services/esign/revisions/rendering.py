@@ -49,8 +49,8 @@ _AROUND = 2
 # document, so that everything else about it can still be told.
 _MOST_PAGES = MOST_PAGES
 _MOST_SECONDS = 2.1
-# FPDFBitmap_BGR of fpdfview.h: three bytes a pixel.
-_BGR = 2
+# FPDFBitmap_BGRA of fpdfview.h: with fewer channels text of fields is smoothed for a screen's coloured stripes.
+_BGRA = 4
 # Device space is asked for in whole numbers: so many of them are a pixel.
 _PARTS_OF_A_PIXEL = 64
 # Pixels a point, and pixels in all, by which a place is looked at from near: small type has points of one pixel else.
@@ -219,12 +219,14 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
         # Smaller ones are marks of somebody else's.
         if min(box.right - box.left, box.bottom - box.top) < _SMALLEST_SIGNATURE * before.scale:
             return False
-        if before.is_paper(box):
-            # What others show otherwise must not be near enough to be read as one with the page's signs.
-            near = not patch.is_certain and not before.is_alone(box)
-            # A seal is no sign that goes on with others.
-            reach = REACH if patch.is_plain else FARTHEST
-            return not near and not before.makes_another(box, after, reach)
+        # What others show otherwise must not be near enough to be read as one with the page's signs. A seal may lie
+        # over them.
+        may_be_near = patch.is_certain or (patch.is_plain and not before.is_paper(box))
+        # A seal is no sign that goes on with others.
+        reach = REACH if patch.is_plain else FARTHEST
+        return (may_be_near or before.is_alone(box)) and not before.makes_another(
+            box, after, reach, is_seal=patch.is_plain
+        )
     return patch.why is not Why.TICKED or before.is_part_of(box, after)
 
 
@@ -423,12 +425,12 @@ def _rendered(page: Any, scale: float, *, fields: bool, crop: tuple[float, ...] 
     """`crop`: points that are left out, left, below, right and above."""
     try:
         with _enough_memory():
-            bitmap = page.render(scale=scale, crop=crop, force_bitmap_format=_BGR, may_draw_forms=fields)
+            bitmap = page.render(scale=scale, crop=crop, force_bitmap_format=_BGRA, may_draw_forms=fields)
     except (RuntimeError, ValueError) as cause:
         raise _UnseenError("the renderer cannot draw a page") from cause
     try:
-        rows = np.frombuffer(bytes(bitmap.buffer), np.uint8).reshape(bitmap.height, bitmap.stride)
-        return DrawnPage(rows[:, : bitmap.width * CHANNELS].reshape(bitmap.height, bitmap.width, CHANNELS), scale)
+        rows = np.frombuffer(bitmap.buffer, np.uint8).reshape(bitmap.height, bitmap.stride // 4, 4)
+        return DrawnPage(rows[:, : bitmap.width, :CHANNELS].copy(), scale)
     finally:
         bitmap.close()
 
