@@ -354,14 +354,14 @@ def _are_near_alike(marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bo
 def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
     """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each that is joined.
 
-    What is joined is as large as its smaller side, as words are; what touches as its larger one, as a letter may be. A
+    What is joined is as large as its smaller side, as words are; what touches as it is high, as a letter is. A
     seal that looks like a sign's ink only has to keep off a little.
     """
     found = []
     leasts = (_NEAR, _NEAR) if is_seal else (_LEAST_ALONG * scale, _LEAST_ACROSS * scale)
     for parts, smaller in ((Apart(text), False), (_joined(text, scale), True)):
         sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
-        sizes, largest = (sides.min(axis=1) if smaller else sides.max(axis=1)), _LARGEST_PRINT * scale
+        sizes, largest = (sides.min(axis=1) if smaller else sides[:, 1]), _LARGEST_PRINT * scale
         # No text is set larger; seals are.
         share = np.where(sizes > largest, _ALONG_A_SEAL, _ALONG)
         along, across = (
