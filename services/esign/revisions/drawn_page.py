@@ -102,10 +102,10 @@ class DrawnPage:
         return self.is_alone(box)
 
     def is_alone(self, box: Box) -> bool:
-        """Tells whether no sign is so near to a blank place that both read as one."""
+        """Tells whether no sign is so near to a place that both read as one."""
         around = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
         inner = _inside(box, around).edges
-        return page_signs.is_apart(self.place(around), self._first(box), self.scale, inner)
+        return page_signs.is_apart(self.place(around), self._ground(box), self.scale, inner)
 
     def holds_signs(self, box: Box) -> bool:
         """Tells whether a place shows more than long thin lines."""

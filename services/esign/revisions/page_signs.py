@@ -45,9 +45,8 @@ _FULL = 150
 # size; at least these points. One that is larger than these points counts as that large, and as a seal.
 _ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
 _LEAST_ALONG, _LEAST_ACROSS, _LARGEST_PRINT = 8.0, 4.0, 48.0
-# Parts of one sign, as dots and strokes are, have gaps up to these points, beside and above each other. A sign runs in
-# the direction in which it is longer by this factor; else in any.
-_GAP_BESIDE, _GAP_ABOVE, _LONGER = 2.0, 1.0, 1.5
+# Signs of a line that runs upwards have gaps up to these points, and the line is longer than broad by this factor.
+_GAP, _LONGER = 2.0, 1.5
 # A rule is a line of at most this breadth and at least this length, in points.
 _RULE, _LONG = 2.0, 30.0
 # Pixels in which a rule that came must meet a sign to change it, and pixels around it.
@@ -83,8 +82,6 @@ class _Sign:
     top: int
     right: int
     bottom: int
-    # Made of parts with small gaps between them, as words and strokes are.
-    is_joined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +95,7 @@ class _Inked:
 
     @classmethod
     def of(cls, hues: Sequence[Pixels], picture: Picture, scale: float, *, is_seal: bool) -> "_Inked":
-        inks = [each.darkest(picture) for hue in hues for each in (Apart(hue), _joined(hue, scale))]
+        inks = [each.darkest(picture) for hue in hues for each in (Apart(hue), _turned_lines(hue, scale))]
         return cls(
             np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=is_seal) for hue in hues)]),
             np.concatenate([np.empty((0, CHANNELS), np.uint8), *inks]),
@@ -199,9 +196,9 @@ def is_one_made(was: Picture, now: Picture, scale: float, *, is_seal: bool) -> b
     return False
 
 
-def _joined(pixels: Pixels, scale: float) -> "Apart":
-    """The signs that parts with small gaps between them are."""
-    return Apart(pixels, widened(pixels, math.ceil(_GAP_BESIDE * scale / 2), math.ceil(_GAP_ABOVE * scale / 2)))
+def _turned_lines(pixels: Pixels, scale: float) -> "Apart":
+    """Parts with small gaps above each other as one: lines of print that runs upwards or down, among others."""
+    return Apart(pixels, widened(pixels, 0, math.ceil(_GAP * scale / 2)))
 
 
 def _touches(lines: Apart, number: int, ink: Pixels) -> bool:
@@ -241,8 +238,8 @@ def is_apart(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
     left, top, right, bottom = box
     for sign in found:
         width, height = sign.right - sign.left, sign.bottom - sign.top
-        size = min((min if sign.is_joined else max)(width, height), _LARGEST * scale)
-        is_turned = width > _TURNED * height and not sign.is_joined
+        size = min(max(width, height), _LARGEST * scale)
+        is_turned = width > _TURNED * height
         beside, over = _ALONG * size, (_ALONG if is_turned else _UPWARDS) * size
         if (
             left - sign.right < beside
@@ -265,11 +262,7 @@ def _signs(place: Picture, ground: Picture, scale: float, seen: int = _SEEN) -> 
     ink = unlike(place, ground, seen)
     if np.count_nonzero(ink) > _MOST_INK:
         return None
-    left = _print(ink, scale)
-    kinds = ((Apart(left), False), (_joined(left, scale), True))
-    return [
-        _Sign(box[0], box[1], box[2], box[3], is_joined) for parts, is_joined in kinds for box in parts.boxes.tolist()
-    ]
+    return [_Sign(*box) for box in Apart(_print(ink, scale)).boxes.tolist()]
 
 
 def _print(ink: Pixels, scale: float) -> Pixels:
@@ -352,44 +345,46 @@ def _are_near_alike(marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bo
 
 
 def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
-    """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each that is joined.
-
-    What is joined is as large as its smaller side, as words are; what touches as it is high, as a letter is. A
-    seal that looks like a sign's ink only has to keep off a little.
+    """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each line that is
+    turned. A seal that looks like a sign's ink only has to keep off a little.
     """
     found = []
     leasts = (_NEAR, _NEAR) if is_seal else (_LEAST_ALONG * scale, _LEAST_ACROSS * scale)
-    for parts, smaller in ((Apart(text), False), (_joined(text, scale), True)):
+    largest = _LARGEST_PRINT * scale
+    for parts, is_turned in ((Apart(text), False), (_turned_lines(text, scale), True)):
         sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
-        sizes, largest = (sides.min(axis=1) if smaller else sides[:, 1]), _LARGEST_PRINT * scale
+        sizes = sides[:, 0 if is_turned else 1]
         # No text is set larger; seals are.
         share = np.where(sizes > largest, _ALONG_A_SEAL, _ALONG)
         along, across = (
             np.ceil(np.maximum(each * np.minimum(sizes, largest), least)).astype(np.int64)
             for each, least in zip((share, _ACROSS), leasts, strict=True)
         )
-        # What touches says nothing of the direction: it runs on as letters do.
-        beside = np.where(smaller & (sides[:, 1] > _LONGER * sides[:, 0]), across, along)
-        above = np.where(smaller & (sides[:, 0] <= _LONGER * sides[:, 1]), along, across)
-        found.append(parts.boxes + np.stack((-beside, -above, beside, above), axis=1))
+        if is_turned:
+            # What is no line says nothing of a direction.
+            is_line = sides[:, 1] > _LONGER * sides[:, 0]
+            along, across = np.where(is_line, across, 0), np.where(is_line, along, 0)
+        found.append(parts.boxes + np.stack((-along, -across, along, across), axis=1))
     return np.concatenate(found)
 
 
 def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.bool_]:
     """Tells of pairs of inks whether the one is taken for the other: they have nearly one colour, or both are nearly
     black. Dark ink is no part of light ink, nor grey of a seal. Where the look is no seal, only a full colour differs
-    from black, grey and white, and from no other colour.
+    from black, grey and white, and from other colours.
     """
+    hues = _hues(signs), _hues(marks)
     if not is_seal:
-        fullness = [each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks)]
-        differ: NDArray[np.bool_] = abs(fullness[0] - fullness[1]) >= _FULL
+        full, other = (each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks))
+        are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
+        differ: NDArray[np.bool_] = (abs(full - other) >= _FULL) | (
+            are_coloured & changed(signs, marks, _OTHER_INK - 1)
+        )
         return ~differ
     own, others = lightness_of(signs), lightness_of(marks)
     is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
     are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)
-    have_one_colour = ((_hues(signs) == _NEUTRAL) == (_hues(marks) == _NEUTRAL)) & ~changed(
-        signs, marks, _OTHER_INK - 1
-    )
+    have_one_colour = ((hues[0] == _NEUTRAL) == (hues[1] == _NEUTRAL)) & ~changed(signs, marks, _OTHER_INK - 1)
     found: NDArray[np.bool_] = ~is_dark_on_light & (are_black | have_one_colour)
     return found
 
