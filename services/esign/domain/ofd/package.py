@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from services.esign.domain.digests import SM3, Digest
 from services.esign.domain.ofd import archive, markup
-from services.esign.domain.ofd.archive import Archive, plain_name
+from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.errors import OfdError
 from services.esign.domain.ofd.markup import Element
+from services.esign.domain.ofd.names import bad_name, plain_name, trimmed
 from services.esign.domain.ofd.two_faced import is_two_faced
 
 ENTRY = "OFD.xml"
@@ -92,6 +93,9 @@ def located(files: Archive, text: str, holder: str) -> str | None:
     with a leading slash; where both lead to a file, readers would differ. Raises OfdError.
     """
     text = text.strip()
+    if trimmed(text) != text:
+        # Some readers look for it without the spaces.
+        raise bad_name(text)
     absolute = text.startswith("/")
     ways = [text.lstrip("/")] if absolute else [posixpath.join(posixpath.dirname(holder), text), text]
     names = {posixpath.normpath(way) for way in ways}

@@ -16,8 +16,9 @@ from xml.parsers import expat
 
 from services.esign.domain.digests import SM3
 from services.esign.domain.namespaces import bounded
-from services.esign.domain.ofd.archive import MOST_NAME, Archive, plain_name
+from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.markup import OF_XML, is_too_long, is_wide
+from services.esign.domain.ofd.names import MOST_NAME, plain_name, trimmed
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
@@ -156,7 +157,7 @@ class _Places:
         decoded = unquote(text).replace("\\", "/")
         found, exact = set[str](), set[str]()
         for folder in self._folders(holder, base):
-            for written in {text, decoded, re.split("[?#]", decoded)[0]}:
+            for written in {text, decoded, trimmed(text), trimmed(decoded), re.split("[?#]", decoded)[0]}:
                 name = posixpath.normpath(posixpath.join(folder, written.lstrip("/")))
                 # Some readers stop at the root.
                 while name.startswith("../"):
@@ -165,7 +166,7 @@ class _Places:
                     found.add(file)
                     if file == name and written == text:
                         exact.add(file)
-        return frozenset(found), found == exact
+        return frozenset(found), found == exact and trimmed(text) == text
 
     def usual(self, text: str, holder: str, base: str) -> frozenset[str]:
         """The files that it leads to from the file that holds it, or from the root: what makers mean, some the one and
