@@ -118,7 +118,13 @@ def located(files: Archive, text: str, holder: str) -> str | None:
 
 
 def box_of(text: str) -> Box | None:
-    """A box (ST_Box, 7.3); None when it is none that every reader takes apart alike."""
+    """A box (ST_Box, 7.3); None when it is none that every reader takes apart alike, or has no area."""
+    box = extent_of(text)
+    return box if box is not None and box[2] > 0 and box[3] > 0 else None
+
+
+def extent_of(text: str) -> Box | None:
+    """As `box_of`, of an object that may be as thin as a line."""
     if _BOX.fullmatch(text) is None:
         return None
     numbers = [float(part) for part in text.split(" ")]
@@ -126,7 +132,7 @@ def box_of(text: str) -> Box | None:
     if len(numbers) != 4 or not all(abs(number) <= _MOST_MM for number in numbers):
         return None
     left, top, width, height = numbers
-    return (left, top, width, height) if width > 0 and height > 0 else None
+    return (left, top, width, height) if width >= 0 and height >= 0 else None
 
 
 def _pages(document: Element) -> dict[str, str]:

@@ -88,6 +88,12 @@ OF_REASON: Mapping[str, Words] = {
         "A later seal is so large that it may hide what was signed before.",
         say.ASK_ISSUER,
     ),
+    "STAMP_ALTERED": words(
+        say.COVERED,
+        "后盖的印章被拉伸、裁切或反复加盖，与印章本身的样子不符，可能遮住先前签署的内容。",
+        "A later seal was stretched, cut or repeated: it is not as its maker drew it, and may hide the content.",
+        say.ASK_ISSUER,
+    ),
     "TIMES_DIFFER": words(
         say.TIME_OPEN,
         "签名说明里写的时间与签章本身的时间相差一天以上。",
