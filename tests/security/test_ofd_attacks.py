@@ -23,6 +23,7 @@ from tests.support.ofd import (
     LIST,
     NAMESPACE,
     PAGE,
+    described,
     document,
     gm_cms,
     judged,
@@ -234,6 +235,31 @@ def test_names_that_leave_the_package_are_not_judged(name: str) -> None:
     """No path tricks; but a packer that writes them has forged nothing."""
     verdict = judged(_container([*_entries(signed()), (name.encode(), b"x")]))
     assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "NAME_UNSAFE")
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u2003", "\u200b", "\u3000", "\ufeff"])
+@pytest.mark.parametrize(
+    "name", ["Doc_0/Pages/{}Page_0/Content.xml", "Doc_0/Pages/Page_0{}/Content.xml", "{}a", "b{}/"]
+)
+def test_no_part_of_a_name_begins_or_ends_with_white_space(name: str, space: str) -> None:
+    """Readers that take it away open another file, which a later signer may write as his own description."""
+    verdict = judged(_container([*_entries(signed()), (name.format(space).encode(), b"")]))
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "NAME_UNSAFE")
+
+
+@pytest.mark.parametrize(
+    "spelt", ["Pages/ Page_0/Content.xml", "Pages/Page_0 /Content.xml", "Pages/ .. /Pages/Page_0/Content.xml"]
+)
+def test_no_part_of_a_location_begins_or_ends_with_white_space(spelt: str) -> None:
+    """Whether the document leads there, or a signature protects it."""
+    files = unsigned()
+    name = "Doc_0/Document.xml"
+    files[name] = files[name].replace(b"Pages/Page_0/Content.xml", spelt.encode())
+    verdict = judged(signed(files))
+    assert (verdict.outcome, reasons(verdict)["coverage"]) == (Outcome.INDETERMINATE, "TARGET_UNREAD")
+    protecting = described(unsigned(), lambda xml: xml.replace(b"Pages/Page_0/Content.xml", spelt.encode()))
+    verdict = judged(protecting)
+    assert (verdict.outcome, reasons(verdict)["coverage"]) == (Outcome.INDETERMINATE, "NAME_UNSAFE")
 
 
 def test_names_that_are_not_called_utf8_are_open() -> None:

@@ -146,18 +146,19 @@ def signed(
     protects: Callable[[str], bool] = lambda _name: True,
     value: Callable[[bytes, str], bytes] = v4,
     digest: Digest = SM3,
-    stamp: str = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="120 200 42 42"/>',
+    stamp: str | None = None,
     seal_file: bytes = b"",
     method: str = "",
     closes: bool = False,
     stated: str = "20260601040000Z",
 ) -> Files:
     """With one more signature, over everything that is there except the list, unless `protects` says less; `closes`:
-    over the list too, so that nobody may sign later.
+    over the list too, so that nobody may sign later. Without `stamp` each signer has his own place on the first page.
     """
     found = dict(unsigned() if files is None else files)
     number = sum(name.endswith("/Signature.xml") for name in found)
     folder = f"Doc_0/Signs/Sign_{number}"
+    stamp = stamped(15 + 45 * (number % 4), 50 + 45 * (number // 4 % 5)) if stamp is None else stamp
     listed = "".join(
         f'<ofd:Signature ID="s{n}" Type="Seal" BaseLoc="/Doc_0/Signs/Sign_{n}/Signature.xml"/>'
         for n in range(number + 1)
@@ -181,6 +182,12 @@ def signed(
     if seal_file:
         found[f"{folder}/Seal.esl"] = seal_file
     return found
+
+
+def stamped(left: float, top: float, width: float = 42, height: float = 42, *, clip: str = "", page: int = 1) -> str:
+    """The place of a seal, mm."""
+    cut = f' Clip="{clip}"' if clip else ""
+    return f'<ofd:StampAnnot ID="1" PageRef="{page}" Boundary="{left:g} {top:g} {width:g} {height:g}"{cut}/>'
 
 
 def described(

@@ -13,6 +13,9 @@ from services.esign.ses.domain.check import SmTrust
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 
+PICTURE = ses.Picture("png", b"picture", 42, 42)
+"""Bytes that nobody can draw."""
+
 
 @dataclass(frozen=True)
 class SmSetting:
@@ -33,7 +36,7 @@ def sm_setting() -> SmSetting:
 
 
 @cache
-def eseal(*, at_us: int = NOW_US) -> bytes:
+def eseal(*, at_us: int = NOW_US, picture: ses.Picture = PICTURE) -> bytes:
     """The seal of `sm_setting`, valid for a year from an hour before `at_us`."""
     made = sm_setting()
     content = ses.info(
@@ -43,7 +46,7 @@ def eseal(*, at_us: int = NOW_US) -> bytes:
         certificates=[made.seal.certificate],
         valid_us=(at_us, at_us + 365 * 86_400 * 1_000_000),
         created_us=at_us,
-        picture=ses.Picture("png", b"picture", 42, 42),
+        picture=picture,
     )
     return ses.make_seal(content, made.maker)
 

@@ -169,6 +169,7 @@ def verify_files(
         import pypdfium2  # noqa: F401
 
         from services.esign.revisions import rendering  # noqa: F401
+        from services.esign.verification.domain.ofd import plain_seal  # noqa: F401
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:

@@ -8,17 +8,16 @@ Sizes are added up before anything is expanded.
 
 import re
 import struct
-import unicodedata
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
+from services.esign.domain.ofd.names import MOST_NAME, bad_name, plain_name, trimmed
 
 # Far above any document with its fonts and pictures.
 MOST_ENTRIES = 20_000
-MOST_NAME = 512
 MOST_EXPANDED = 128 * 1024 * 1024
 """Bytes of all entries together."""
 # Deflate makes at most 1,032 from one; XML of many equal pages comes to 60. Small entries may be anything.
@@ -379,21 +378,11 @@ def _name(raw: bytes, flags: int) -> str:
     parts = name.removesuffix("/").split("/")
     if not name or any(part in {"", ".", ".."} for part in parts) or any(ord(c) < 0x20 or c in "\\\x7f" for c in name):
         # Some packers write paths as their system has them.
-        raise _bad_name(name)
-    if len(name) > MOST_NAME or any(c in ':*?"<>|' for c in name):
-        # Lawful, and no name of a file on some systems.
-        raise _bad_name(name)
+        raise bad_name(name)
+    if len(name) > MOST_NAME or any(c in ':*?"<>|' for c in name) or trimmed(name) != name:
+        # Lawful, and no name of a file on some systems, or another one to some readers.
+        raise bad_name(name)
     return name
-
-
-def plain_name(name: str) -> str:
-    """One spelling for all names that are one file on some system: whatever letters' case and composition, and without
-    the dots and spaces at an end.
-    """
-    plain = name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
-    if "./" in plain or " /" in plain or plain.endswith((".", " ")):
-        return "/".join(part.rstrip(". ") or part for part in plain.split("/"))
-    return plain
 
 
 def _check_tiling(entries: Sequence[tuple[int, Entry | None, int]], directory: int) -> None:
@@ -477,14 +466,5 @@ def _special(name: str) -> OfdError:
         "ENTRY_ATTRIBUTES",
         f"压缩包内 {name} 的文件属性不是普通文件的属性，也不受签名保护，有的软件会跳过或另作处理，未作判断",
         f"{name}: called no ordinary file by its header, which no signature covers; readers differ: not judged",
-        unsupported=True,
-    )
-
-
-def _bad_name(name: str) -> OfdError:
-    return OfdError(
-        "NAME_UNSAFE",
-        "包内文件名不合规",
-        f"a name in the package is not one of a file inside it: {name[:80]!r}",
         unsupported=True,
     )

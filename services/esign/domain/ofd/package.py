@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from services.esign.domain.digests import SM3, Digest
 from services.esign.domain.ofd import archive, markup
-from services.esign.domain.ofd.archive import Archive, plain_name
+from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.errors import OfdError
 from services.esign.domain.ofd.markup import Element
+from services.esign.domain.ofd.names import bad_name, plain_name, trimmed
 from services.esign.domain.ofd.two_faced import is_two_faced
 
 ENTRY = "OFD.xml"
@@ -92,6 +93,9 @@ def located(files: Archive, text: str, holder: str) -> str | None:
     with a leading slash; where both lead to a file, readers would differ. Raises OfdError.
     """
     text = text.strip()
+    if trimmed(text) != text:
+        # Some readers look for it without the spaces.
+        raise bad_name(text)
     absolute = text.startswith("/")
     ways = [text.lstrip("/")] if absolute else [posixpath.join(posixpath.dirname(holder), text), text]
     names = {posixpath.normpath(way) for way in ways}
@@ -114,7 +118,13 @@ def located(files: Archive, text: str, holder: str) -> str | None:
 
 
 def box_of(text: str) -> Box | None:
-    """A box (ST_Box, 7.3); None when it is none that every reader takes apart alike."""
+    """A box (ST_Box, 7.3); None when it is none that every reader takes apart alike, or has no area."""
+    box = extent_of(text)
+    return box if box is not None and box[2] > 0 and box[3] > 0 else None
+
+
+def extent_of(text: str) -> Box | None:
+    """As `box_of`, of an object that may be as thin as a line."""
     if _BOX.fullmatch(text) is None:
         return None
     numbers = [float(part) for part in text.split(" ")]
@@ -122,7 +132,7 @@ def box_of(text: str) -> Box | None:
     if len(numbers) != 4 or not all(abs(number) <= _MOST_MM for number in numbers):
         return None
     left, top, width, height = numbers
-    return (left, top, width, height) if width > 0 and height > 0 else None
+    return (left, top, width, height) if width >= 0 and height >= 0 else None
 
 
 def _pages(document: Element) -> dict[str, str]:

@@ -46,6 +46,7 @@ largest one.
 _IMPORTED = (
     "services.esign.verification.judging",
     "services.esign.verification.domain.ofd.judge",
+    "services.esign.verification.domain.ofd.plain_seal",
     "services.esign.revisions.rendering",
     "services.esign.flows.pages",
 )

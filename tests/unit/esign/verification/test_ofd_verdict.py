@@ -43,6 +43,7 @@ from tests.support.ofd import (
     reasons,
     refused,
     signed,
+    stamped,
     unsigned,
     v1,
     v1_seal,
@@ -281,12 +282,17 @@ def test_pages_with_their_own_area_may_be_sealed_by_several() -> None:
 
 
 def test_all_later_stamps_of_a_page_count_together() -> None:
-    """Three later signers, each with a stamp that is lawful alone: together they hide half of the page."""
-    band = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 56"/>'
-    files = signed(signed(signed(), stamp=band), stamp=band)
+    """Four later signers, each with a stamp that is lawful alone: together they hide half of the page. A band across it
+    is no seal.
+    """
+    files = signed(_sized(common=_physical("0 0 150 90"), own=""), stamp="")
+    for left, top in ((0, 45), (45, 45), (90, 45)):
+        files = signed(files, stamp=stamped(left, top))
     assert judged(files).outcome is Outcome.VALID
-    verdict = judged(signed(files, stamp=band))
+    verdict = judged(signed(files, stamp=stamped(120, 0)))
     assert (verdict.outcome, reasons(verdict)["changes"]) == (Outcome.INDETERMINATE, "STAMP_OVERSIZED")
+    band = judged(signed(signed(), stamp=stamped(0, 100, 210, 56)))
+    assert (band.outcome, reasons(band)["changes"]) == (Outcome.INDETERMINATE, "STAMP_ALTERED")
 
 
 def test_a_stamp_beside_its_page_is_open() -> None:

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.esign.domain.findings import Findings
-from services.esign.domain.ofd.package import Box, Package
+from services.esign.domain.ofd.package import Package
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence, Status, Step
 from services.esign.verification.domain.ofd import reach
 from services.esign.verification.domain.ofd.reach import Reach
 from services.esign.verification.domain.ofd.signatures import OfdSignature, is_description
+from services.esign.verification.domain.ofd.stamps import Stamps
 
 _NAMED = 3
-# A seal is 50 mm across at most on a page of 210 by 297 mm: a fortieth. Above this share of what is seen of a page, all
-# later stamps together hide what others signed; the same as of a PDF.
-_MOST_OF_A_PAGE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,7 @@ class Covered:
     reach: Reach
     astray: tuple[str, ...]
     unlisted: tuple[str, ...]
+    stamped: Step | None
 
     @property
     def is_intact(self) -> bool:
@@ -59,6 +58,7 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
     reached = reach.follow(package)
     astray = tuple(sorted(reached.files & own))
     unlisted = frozenset(name for name in content if name not in reached.files and is_description(package.files, name))
+    stamps = Stamps(reached, list(package.pages))
     found: list[Covered] = []
     for signature in signatures:
         # The order of the list says nothing, for anybody can write it anew: what a signature protects is older.
@@ -76,6 +76,7 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
                 reached,
                 astray,
                 tuple(sorted(unlisted & signature.protected)),
+                stamps.judge(signature, followers),
             )
         )
     return tuple(found)
@@ -200,7 +201,7 @@ def changes_step(package: Package, one: Covered) -> Step:
             f"先前的签名未保护、后来的签名才保护的文件：{_named(one.protected_later)}，可能是其后加入的；请向签名单位核实",
             f"covered by a later signature only, perhaps added since: {_named(one.protected_later)}; ask who signed",
         )
-    return _struck_off(one) or _stamps(one) or _unchanged(one)
+    return _struck_off(one) or one.stamped or _unchanged(one)
 
 
 def _struck_off(one: Covered) -> Step | None:
@@ -235,51 +236,6 @@ def _unchanged(one: Covered) -> Step:
             "after the first signature nothing was added but signatures",
         )
     return Step("changes", Status.VALID, "UNCHANGED", "签名后没有追加内容", "nothing was appended after signing")
-
-
-def _stamps(one: Covered) -> Step | None:
-    """Says what is wrong with where the signature and those after it show; None: nothing."""
-    covered: dict[str, float] = {}
-    for signature in (one.signature, *one.followers):
-        for stamp in signature.stamps:
-            sheet = one.reach.pages.get(stamp.page)
-            if sheet is None or not any(_meets(stamp.box, box) for box in sheet.physical):
-                return Step(
-                    "changes",
-                    Status.UNKNOWN,
-                    "STAMP_PAGE",
-                    "签章不在文档的任何一页上，未能判断；请向出具单位索取原件",
-                    f"a stamp stands on page {stamp.page[:20]!r}, which the document does not have, or beside it",
-                )
-            # The smallest, as readers differ in which of them they show. One that cannot be read may be of any size.
-            whole = min(0.0 if box is None else box[2] * box[3] for box in sheet.seen)
-            if signature is not one.signature:
-                covered[stamp.page] = covered.get(stamp.page, 0.0) + stamp.box[2] * stamp.box[3]
-            if covered.get(stamp.page, 0.0) > _MOST_OF_A_PAGE * whole:
-                return Step(
-                    "changes",
-                    Status.UNKNOWN,
-                    "STAMP_OVERSIZED",
-                    "后加的签章图案过大，可能遮盖先前签名的内容；请核对页面后向签章单位核实",
-                    "a later stamp is so large that it may hide what was signed before; ask who signed",
-                )
-    return None
-
-
-def _meets(stamp: Box, page: Box | None) -> bool:
-    """Tells whether something of the stamp lies on the page, counted from the page's corner or from the origin of its
-    box. A page whose box cannot be read may lie anywhere.
-    """
-    if page is None:
-        return True
-    corners = {page[:2], (0.0, 0.0)}
-    return any(
-        left < stamp[0] + stamp[2]
-        and stamp[0] < left + page[2]
-        and top < stamp[1] + stamp[3]
-        and stamp[1] < top + page[3]
-        for left, top in corners
-    )
 
 
 def covers(package: Package, one: Covered) -> Sentence:

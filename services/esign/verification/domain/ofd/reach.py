@@ -16,8 +16,9 @@ from xml.parsers import expat
 
 from services.esign.domain.digests import SM3
 from services.esign.domain.namespaces import bounded
-from services.esign.domain.ofd.archive import MOST_NAME, Archive, plain_name
+from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.markup import OF_XML, is_too_long, is_wide
+from services.esign.domain.ofd.names import MOST_NAME, plain_name, trimmed
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
@@ -44,6 +45,10 @@ _BOXES = frozenset({_PHYSICAL, "ApplicationBox"})
 _WANTED = _LOCATIONS | _OUTWARD | _BOXES
 _TEMPLATE = "TemplateID"
 _ATTRIBUTES = _WANTED | {_TEMPLATE}
+# What is drawn on a page and what a note shows there (CT_GraphicUnit 8.5, Annot 15.2). `Boundary` says where: content
+# outside of it is cut off, and what lies inside an object counts from its corner.
+_NOTE, _BOUNDARY = "Appearance", "Boundary"
+_DRAWN = frozenset({"TextObject", "ImageObject", "PathObject", "CompositeObject", _NOTE})
 _A4: Box = (0.0, 0.0, 210.0, 297.0)
 _SEPARATOR = " "
 _OF_OFD = "http://www.ofdspec.org"
@@ -51,6 +56,7 @@ _MOST_DEPTH = 256
 # Of all files together. An element takes a microsecond, a location up to twenty.
 _MOST_ELEMENTS = 2_000_000
 _MOST_LOCATIONS = 50_000
+_MOST_OBJECTS = 200_000
 # Areas of one page or of the document, and templates of one page: they have a few.
 _MOST_BOXES, _MOST_TEMPLATES = 16, 16
 # What pages name by its ID (GB/T 33190 7.9), and how many one file defines.
@@ -63,11 +69,13 @@ _COMMON = frozenset({"PublicRes", "DocumentRes"})
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A page's boxes in mm; None is one that cannot be read. `physical`: where the page is. `seen`: each box to which
-    some reader may cut it, because readers know different ones.
+    some reader may cut it, because readers know different ones. `objects`: boundaries as written of all that is drawn
+    there, and of the document's notes, whatever page they are on; empty: it cannot be told.
     """
 
     physical: tuple[Box | None, ...]
     seen: tuple[Box | None, ...]
+    objects: tuple[Sequence[str], ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +164,7 @@ class _Places:
         decoded = unquote(text).replace("\\", "/")
         found, exact = set[str](), set[str]()
         for folder in self._folders(holder, base):
-            for written in {text, decoded, re.split("[?#]", decoded)[0]}:
+            for written in {text, decoded, trimmed(text), trimmed(decoded), re.split("[?#]", decoded)[0]}:
                 name = posixpath.normpath(posixpath.join(folder, written.lstrip("/")))
                 # Some readers stop at the root.
                 while name.startswith("../"):
@@ -165,7 +173,7 @@ class _Places:
                     found.add(file)
                     if file == name and written == text:
                         exact.add(file)
-        return frozenset(found), found == exact
+        return frozenset(found), found == exact and trimmed(text) == text
 
     def usual(self, text: str, holder: str, base: str) -> frozenset[str]:
         """The files that it leads to from the file that holds it, or from the root: what makers mean, some the one and
@@ -189,12 +197,14 @@ class _Places:
 class _Allowance:
     elements: int = _MOST_ELEMENTS
     locations: int = _MOST_LOCATIONS
+    objects: int = _MOST_OBJECTS
 
 
 @dataclass(slots=True)
 class _Scan:
     """Collects what one file says: its locations, its boxes, the templates that it draws on, the folder of its media
-    (`base`), the resources that it defines. `unclear`: that is not all, or readers differ in it.
+    (`base`), the resources that it defines, the boundaries of the objects and `notes` that it draws. `unclear`: that is
+    not all, or readers differ in it.
     """
 
     links: list[_Link] = field(default_factory=list)
@@ -202,8 +212,14 @@ class _Scan:
     boxes: dict[Box | None, None] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
     resources: set[tuple[str, str]] = field(default_factory=set)
+    objects: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     base: str = ""
     unclear: bool = False
+
+    @property
+    def drawn(self) -> Sequence[str]:
+        return [""] if self.unclear else self.objects
 
 
 class _Scanner:
@@ -218,6 +234,8 @@ class _Scanner:
         self._heard: list[str] | None = None
         # Depths of those whose text has something in between.
         self._parted: set[int] = set()
+        # Depth of the object that is open, the outermost one.
+        self._object: int | None = None
         # Names are not kept: a hostile file has as many as elements.
         self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR, intern=None)
         self._parser.buffer_text = True
@@ -258,6 +276,9 @@ class _Scanner:
                     self._scan.unclear = True
             if attribute in _ATTRIBUTES:
                 self._attribute(attribute, local, value)
+        if self._object is None and (local in _DRAWN or _BOUNDARY in attributes):
+            self._object = len(self._names)
+            self._draw(local, attributes.get(_BOUNDARY, ""))
         if local in _RESOURCES:
             self._define(local, attributes.get("ID", "").strip().lstrip("0"))
         self._part()
@@ -268,6 +289,8 @@ class _Scanner:
     def _end(self, _name: str) -> None:
         local, text = self._names.pop(), self._texts.pop()
         depth = len(self._names)
+        if depth == self._object:
+            self._object = None
         if text is not None:
             whole = "".join(text)
             # Some readers take the text up to a comment, others all of it.
@@ -293,6 +316,14 @@ class _Scanner:
             self._set_base(value.strip())
         else:
             self._take(name, owner, value)
+
+    def _draw(self, kind: str, boundary: str) -> None:
+        self._allowance.objects -= 1
+        found = self._scan.notes if kind == _NOTE else self._scan.objects
+        if self._allowance.objects >= 0:
+            found.append(boundary)
+        elif found[-1:] != [""]:
+            found.append("")
 
     def _define(self, kind: str, number: str) -> None:
         defined = self._scan.resources
@@ -362,6 +393,7 @@ def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Ma
     # What cannot be read here means nothing where a page has its own.
     common = tuple(box for box in document.boxes if box is not None)
     templates = _templates(package, places)
+    notes = [note for scan in scans.values() for note in scan.notes]
 
     def sheet(files: frozenset[str]) -> Sheet:
         own = [scans.get(file, nothing) for file in files]
@@ -371,6 +403,7 @@ def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Ma
         return Sheet(
             next((boxes for boxes in nearest if boxes), (_A4,)),
             tuple(dict.fromkeys((*common, *(box for scan in (*own, *drawn) for box in scan.boxes)))) or (_A4,),
+            (notes, *(scan.drawn for scan in (*own, *drawn))),
         )
 
     # Pages may name the same file.

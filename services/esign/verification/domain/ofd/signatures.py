@@ -48,10 +48,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """The place where a signature shows on a page (StampAnnot)."""
+    """The place where a signature shows on a page (StampAnnot). `clip`: the part of it that shows, in mm from the
+    corner of `box`; None: all.
+    """
 
     page: str
     box: Box
+    clip: Box | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +189,12 @@ def _references(found: Package, listed: Element, file: str) -> Iterator[Referenc
 def _stamps(info: Element, file: str) -> Iterator[Stamp]:
     for element in info.all("StampAnnot"):
         page, box = element.attributes.get("PageRef", ""), package.box_of(element.attributes.get("Boundary", ""))
-        if not page or box is None:
-            text = f"{file}: StampAnnot without page or boundary, or with one that readers take apart differently"
+        clipped = element.attributes.get("Clip", "")
+        clip = package.box_of(clipped)
+        if not page or box is None or (clipped and clip is None):
+            text = f"{file}: StampAnnot without page or boundary, or with a box that readers take apart differently"
             raise OfdError("STAMP_MALFORMED", "签章外观不合规", text, unsupported=True)
-        yield Stamp(page, box)
+        yield Stamp(page, box, clip)
 
 
 def _seal_file(found: Package, info: Element, file: str) -> str | None:

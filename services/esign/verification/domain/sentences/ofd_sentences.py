@@ -88,6 +88,12 @@ OF_REASON: Mapping[str, Words] = {
         "A later seal is so large that it may hide what was signed before.",
         say.ASK_ISSUER,
     ),
+    "STAMP_ALTERED": words(
+        say.COVERED,
+        "后盖的印章被拉伸、裁切或反复加盖，与印章本身的样子不符，可能遮住先前签署的内容。",
+        "A later seal was stretched, cut or repeated: it is not as its maker drew it, and may hide the content.",
+        say.ASK_ISSUER,
+    ),
     "TIMES_DIFFER": words(
         say.TIME_OPEN,
         "签名说明里写的时间与签章本身的时间相差一天以上。",
@@ -112,7 +118,7 @@ MET: Mapping[str, Sentence] = {
     "NAME_SPELLING": Sentence("与文件名写法不同的路径", "a location spelt otherwise than the file's name"),
     "NAME_ENCODING": Sentence("无法识别的包内文件名", "a file name of unknown encoding"),
     "NAME_TWICE": Sentence("重复的包内文件名", "a file name that stands twice"),
-    "NAME_UNSAFE": Sentence("指向包外的文件名", "a file name that leads out of the package"),
+    "NAME_UNSAFE": Sentence("不合规的包内文件名", "a file name that readers take differently"),
     "ENTRY_MISSING": Sentence("缺少入口 OFD.xml", "a package without OFD.xml"),
     "ENTRY_MALFORMED": Sentence("不合规的入口 OFD.xml", "an OFD.xml that names no document"),
     "DOCUMENT_MISSING": Sentence("缺少正文", "a document that is not in the package"),
