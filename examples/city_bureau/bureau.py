@@ -114,7 +114,7 @@ class Bureau:
             case_code=case_code,
             move=move,
             officer=OFFICER,
-            **more,  # type: ignore[arg-type]
+            **more,  # type: ignore[arg-type]  # fields by name
         )
         answer = await self.session.call(self._handling.MoveCase, request)
         moved: case_pb2.Case = answer.case

@@ -109,7 +109,7 @@ async def set_stage(
     platforms = running.data.parent / "platforms"
 
     async def enrolled(platform: object, code: str) -> Session:
-        return await enrol_platform(running, system, platform, platforms / code)  # type: ignore[arg-type]
+        return await enrol_platform(running, system, platform, platforms / code)  # type: ignore[arg-type]  # as hub
 
     agencies = [agency for agency in region.agencies if agency.division in NINE_CITIES]
     register_platform = plain_platform(REGISTER, REGISTER_NAME, "ministry", "000000", REGISTER_SCOPES)

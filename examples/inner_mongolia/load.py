@@ -174,7 +174,7 @@ def _read(directory: Path, name: str) -> dict[str, Any]:
 
 
 def _rows(kind: type[_Row], rows: list[dict[str, Any]]) -> Iterator[_Row]:
-    named = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    named = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     for number, row in enumerate(rows, start=1):
         if set(row) != named:
             raise DataError([f"{kind.__name__} {number}: fields {sorted(set(row) ^ named)} are missing or unknown"])

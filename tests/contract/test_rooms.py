@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import rooms
+from tests.support import rooms, rooms_of_deeds
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def test_services_are_made_of_subjects() -> None:
     assert without == ["services/identity/vault"]
 
 
-@pytest.mark.parametrize("faults", rooms.RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("faults", [*rooms.RULES, *rooms_of_deeds.RULES], ids=lambda rule: rule.__name__)
 def test_rule_is_kept(faults: Callable[[Path], list[str]]) -> None:
     """The rule's docstring says what it asks; what breaks it is named."""
     assert faults(ROOT) == []

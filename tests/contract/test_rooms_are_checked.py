@@ -239,6 +239,13 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: put(service / "cases/verse.py", '"""What cases are."""\n'),
         "services/exchange/cases/verse.py:1",
     ),
+    "a check that says it tells": (
+        rooms.tellers_that_tell_nothing,
+        lambda service: put(
+            service / "cases/verse.py", 'def check(case: str) -> None:\n    """Tells whether it is one."""\n'
+        ),
+        "services/exchange/cases/verse.py:1",
+    ),
     "a function of a store that may find nothing and does not say so": (
         rooms.finders_without_find,
         lambda service: prepend(service / "grants/store.py", "def grant(code: str) -> int | None: ..."),

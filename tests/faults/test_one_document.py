@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from services.esign.documents import issuing as stages
 from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import CertificateService
+from services.esign.documents.service.certificates import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.ledger.domain.ledger import EntryType
 from services.esign.seals.slots import Slots

@@ -18,7 +18,7 @@ from services.esign.certification.domain import pki
 from services.esign.certification.domain.issued import Issued
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.documents.service import CertificateService
+from services.esign.documents.service.certificates import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Verdict
 from services.esign.keys import secrets as keys

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, update
 
 from services.esign import store
 from services.esign.certification.domain.trust import Trust
-from services.esign.documents.registry import CertificateRegistryService
+from services.esign.documents.service.registry import CertificateRegistryService
 from services.esign.documents.store import stages
 from services.esign.documents.store.certificates import SLOT, CertificateRow, certificate
 from services.esign.evidence.service import EvidenceService

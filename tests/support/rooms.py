@@ -478,6 +478,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     modules_without_name,
     modules_too_long,
     docstrings_without_subject,
+    tellers_that_tell_nothing,
     finders_without_find,
     ages_of_one_side,
 )

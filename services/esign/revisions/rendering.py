@@ -330,7 +330,7 @@ def _last_error() -> Callable[[], Any] | None:
     for name in ("__errno_location", "__error"):
         if found := getattr(library, name, None):
             found.restype = ctypes.POINTER(ctypes.c_int)
-            return found  # type: ignore[no-any-return]
+            return found  # type: ignore[no-any-return]  # a pointer of ctypes
     return None
 
 

@@ -124,7 +124,7 @@ class LongTerm:
 
 def _question(need: Need) -> bytes:
     # SHA-1 only names the issuer; readers that look for an answer in a document know no other (RFC 5019, 2.1.1).
-    asked = ocsp.OCSPRequestBuilder().add_certificate(need.certificate, need.issuer, hashes.SHA1())  # noqa: S303
+    asked = ocsp.OCSPRequestBuilder().add_certificate(need.certificate, need.issuer, hashes.SHA1())  # noqa: S303 — RFC 5019 names it
     return asked.build().public_bytes(Encoding.DER)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.packages import open_packages
-from services.esign.documents.registry import CertificateRegistryService
-from services.esign.documents.service import CertificateService
+from services.esign.documents.service.certificates import CertificateService
+from services.esign.documents.service.registry import CertificateRegistryService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer

@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Any]:
 def load(kind: type[Settings], path: Path, section: str) -> Settings:
     """Reads one section into `kind`, a dataclass. Raises ConfigError naming the first wrong key."""
     table = _table(path, section)
-    unknown = sorted(set(table) - {field.name for field in fields(kind)})  # type: ignore[arg-type]
+    unknown = sorted(set(table) - {field.name for field in fields(kind)})  # type: ignore[arg-type]  # dataclasses, checked by `load`
     if unknown:
         raise ConfigError(f"{path}: [{section}] {unknown[0]}: unknown key")
     return _values(kind, path, section, table)
@@ -113,7 +113,7 @@ def _table(path: Path, section: str) -> dict[str, Any]:
 def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any]) -> Settings:
     hints, annotated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    for field in fields(kind):  # type: ignore[arg-type]
+    for field in fields(kind):  # type: ignore[arg-type]  # as above
         name, variable = field.name, variable_of(section, field.name)
         # `Path` takes the empty text for the working directory; only a setting whose default is that means none by it.
         if os.environ.get(variable, table.get(name)) == "" and _is_path(hints[name]) and field.default != Path():

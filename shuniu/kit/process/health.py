@@ -30,7 +30,7 @@ class _Quiet(WSGIRequestHandler):
     # Who connects and says nothing gives its place back.
     timeout = ALIVE_WITHIN
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 — name given by http.server
         pass
 
 

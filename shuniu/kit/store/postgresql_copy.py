@@ -52,7 +52,7 @@ def _run(program: str, url: str, *options: str) -> None:
 
 def _found(program: str) -> str:
     """On PATH, or where Debian puts the newest. Raises CopyError."""
-    below = glob.glob(f"/usr/lib/postgresql/*/bin/{program}")  # noqa: PTH207
+    below = glob.glob(f"/usr/lib/postgresql/*/bin/{program}")  # noqa: PTH207 — a pattern from the root
     newest = max(below, key=lambda path: float(Path(path).parent.parent.name), default=None)
     found = shutil.which(program) or newest
     if found is None:

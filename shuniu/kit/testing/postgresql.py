@@ -1,6 +1,5 @@
 """A PostgreSQL server for tests: found where Debian puts it, run as an unprivileged user, gone afterwards."""
 
-import glob
 import os
 import pwd
 import secrets
@@ -28,7 +27,7 @@ def find_binaries() -> Path | None:
     found = shutil.which("initdb")
     if found:
         return Path(found).resolve().parent
-    installed = [Path(path).parent for path in glob.glob("/usr/lib/postgresql/*/bin/initdb")]  # noqa: PTH207
+    installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     return max(installed, key=lambda path: float(path.parent.name), default=None)
 
 

@@ -234,6 +234,6 @@ def _moment(value: Any) -> int | None:
         if match[8]:
             offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
             zone = timezone(offset if match[8] == b"+" else -offset)
-        return moments.us(datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone))  # type: ignore[arg-type, misc]
+        return moments.us(datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone))  # type: ignore[arg-type, misc]  # no zone
     except ValueError:
         return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 _ESCAPE, _CALL_LOCAL, _RETURN, _END, _CALL_GLOBAL, _SHORT = 12, 10, 11, 14, 29, 28
 _STEMS = frozenset({1, 3, 18, 23})
 _MASKS = frozenset({19, 20})
-_CHARSET, _CHARSTRINGS, _PRIVATE, _SUBRS = 15, 17, 18, 19
+CHARSET, _CHARSTRINGS, _PRIVATE, _SUBRS = 15, 17, 18, 19
 _ROS, _FD_ARRAY, _FD_SELECT = 0x0C1E, 0x0C24, 0x0C25
 # Flex and its kin end with an empty stack, as every operator outside arithmetic does.
 _CLEARING_ESCAPES = frozenset({34, 35, 36, 37})
@@ -31,7 +31,7 @@ class CffError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Index:
+class Index:
     """An INDEX: its entries are read where they lie."""
 
     data: bytes = field(repr=False)
@@ -40,7 +40,7 @@ class _Index:
     width: int
 
     @classmethod
-    def read(cls, data: bytes, at: int) -> "_Index":
+    def read(cls, data: bytes, at: int) -> "Index":
         count = int.from_bytes(data[at : at + 2], "big")
         return cls(data, at, count, data[at + 2] if count else 0)
 
@@ -63,7 +63,7 @@ class _Index:
 class _Face:
     """One Font DICT: its subroutines, and its Private DICT without the reference to them."""
 
-    subrs: _Index
+    subrs: Index
     private: bytes
 
 
@@ -79,8 +79,8 @@ class Glyph:
 class CffFont:
     """A font, and the glyphs read from it so far. Threads may share it."""
 
-    _programs: _Index
-    _subrs: _Index
+    _programs: Index
+    _subrs: Index
     _faces: tuple[_Face, ...]
     _select: bytes = field(repr=False)
     _read: dict[int, Glyph] = field(default_factory=dict, repr=False)
@@ -88,15 +88,15 @@ class CffFont:
     @classmethod
     def read(cls, data: bytes) -> "CffFont":
         """Raises CffError."""
-        names = _Index.read(data, data[2])
-        tops = _Index.read(data, names.end)
-        subrs = _Index.read(data, _Index.read(data, tops.end).end)
-        top = _dictionary(tops[0])
+        names = Index.read(data, data[2])
+        tops = Index.read(data, names.end)
+        subrs = Index.read(data, Index.read(data, tops.end).end)
+        top = dictionary_of(tops[0])
         if _ROS not in top:
             raise CffError("not CID-keyed")
-        programs = _Index.read(data, top[_CHARSTRINGS][0])
-        dictionaries = _Index.read(data, top[_FD_ARRAY][0])
-        faces = tuple(_face(data, _dictionary(dictionaries[n])) for n in range(dictionaries.count))
+        programs = Index.read(data, top[_CHARSTRINGS][0])
+        dictionaries = Index.read(data, top[_FD_ARRAY][0])
+        faces = tuple(_face(data, dictionary_of(dictionaries[n])) for n in range(dictionaries.count))
         return cls(programs, subrs, faces, _selection(data, top[_FD_SELECT][0], programs.count))
 
     def glyph(self, number: int) -> Glyph:
@@ -153,8 +153,8 @@ class CffFont:
 def _face(data: bytes, dictionary: dict[int, list[int]]) -> _Face:
     size, at = dictionary[_PRIVATE]
     raw = data[at : at + size]
-    private = _dictionary(raw)
-    subrs = _Index.read(data, at + private[_SUBRS][0]) if _SUBRS in private else _Index(data, 0, 0, 0)
+    private = dictionary_of(raw)
+    subrs = Index.read(data, at + private[_SUBRS][0]) if _SUBRS in private else Index(data, 0, 0, 0)
     return _Face(subrs, b"".join(text for key, _, text in _entries(raw) if key != _SUBRS))
 
 
@@ -171,7 +171,7 @@ def _selection(data: bytes, at: int, count: int) -> bytes:
     return bytes(found)
 
 
-def _dictionary(raw: bytes) -> dict[int, list[int]]:
+def dictionary_of(raw: bytes) -> dict[int, list[int]]:
     return {key: operands for key, operands, _ in _entries(raw)}
 
 
@@ -218,7 +218,7 @@ def _operand(code: bytes, at: int) -> tuple[int, int]:
 class _Flat:
     """A Type 2 program being written with its subroutines in place."""
 
-    def __init__(self, local: _Index, common: _Index) -> None:
+    def __init__(self, local: Index, common: Index) -> None:
         self.out = bytearray()
         self._local = local
         self._common = common
@@ -262,7 +262,7 @@ class _Flat:
         self._stack = b""
         return follows
 
-    def _called(self, subrs: _Index) -> bytes:
+    def _called(self, subrs: Index) -> bytes:
         """The subroutine that the last operand names, which goes."""
         operands = _OPERAND.findall(self._stack)
         if not operands or operands[-1][0] == _FIXED:

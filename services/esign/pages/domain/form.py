@@ -79,7 +79,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """An engine's file, taken apart."""
 
     objects: dict[int, bytes]
@@ -116,7 +116,7 @@ class _Parts:
 def runs(pdf: bytes) -> list[Run]:
     """Upright text of an engine's page, in its order. Raises FormError."""
     found = []
-    for place, block in enumerate(_take_apart(pdf).blocks):
+    for place, block in enumerate(take_apart(pdf).blocks):
         text = _TEXT.match(block)
         if text is not None:
             found.append(Run(float(text[1]), float(text[2]), float(text[4]), _added(text[5]), text[3], place))
@@ -170,10 +170,10 @@ class Form:
         """From an engine's page with NUMBER_MARK for its number and MARK_SECONDS for its time. What is written goes
         behind the first `before` things that the page draws. Raises FormError.
         """
-        parts = _take_apart(page)
+        parts = take_apart(page)
         objects, page_number = dict(parts.objects), parts.page
         metadata = parts.number(_METADATA, parts.root)
-        pictures = [number for number, body in objects.items() if _IMAGE.search(body) and _is_code(body)]
+        pictures = [number for number, body in objects.items() if _IMAGE.search(body) and is_code(body)]
         resources, contents = parts.number(_RESOURCES, page_number), parts.number(_CONTENTS, page_number)
         first = max(objects) + 2
         if len(pictures) != 1 or objects[resources].count(b"/Font<<") != 1:
@@ -296,7 +296,7 @@ class Form:
         return b"".join(b"%d[%d]" % (glyph, advances[glyph]) for glyph in glyphs if advances[glyph] != 1000)
 
 
-def _take_apart(pdf: bytes) -> _Parts:
+def take_apart(pdf: bytes) -> Parts:
     found = _TRAILER.search(pdf, max(0, len(pdf) - 512))
     if found is None:
         raise FormError("trailer")
@@ -314,7 +314,7 @@ def _take_apart(pdf: bytes) -> _Parts:
         objects[number] = whole[len(head) : -len(tail)]
     if sorted(objects) != list(range(1, len(entries))):
         raise FormError("objects are missing")
-    return _Parts(objects, pdf[: starts[0][0]], int(found[2]), int(found[3]), (found[4], found[5]))
+    return Parts(objects, pdf[: starts[0][0]], int(found[2]), int(found[3]), (found[4], found[5]))
 
 
 def _info_marks() -> list[bytes]:
@@ -383,6 +383,6 @@ def _deflated(data: bytes) -> bytes:
     return _stream(b"/Filter/FlateDecode", zlib.compress(data, 9))
 
 
-def _is_code(image: bytes) -> bool:
+def is_code(image: bytes) -> bool:
     width = _WIDTH.search(image)
     return width is not None and int(width[1]) <= _WIDEST_CODE

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from services.esign.pages.domain.form import FormError, _is_code, _Parts, _take_apart
+from services.esign.pages.domain.form import FormError, Parts, is_code, take_apart
 
 _TEXT = re.compile(
     rb"q 1 0 0 -1 ([-\d.]+) ([-\d.]+) cm(.*?)\nBT 0 Tr/(f\d+) ([\d.]+) Tf 1 0 0 -1 0 0 Tm(.*)\nET", re.DOTALL
@@ -63,7 +63,7 @@ class _PdfFont:
 
 def read(pdf: bytes) -> DrawnPage:
     """The engine's page. Raises FormError when it has anything but upright text and pictures."""
-    parts = _take_apart(pdf)
+    parts = take_apart(pdf)
     page = parts.objects[parts.page]
     media = _MEDIA.search(page)
     if media is None:
@@ -80,7 +80,7 @@ def read(pdf: bytes) -> DrawnPage:
             texts.append(_text(text, fonts[text[4]]))
         elif image is None:
             raise FormError("a page with more than upright text and pictures")
-        elif _is_code(parts.objects[references[image[5]]]) and not _is_pixel(parts.objects[references[image[5]]]):
+        elif is_code(parts.objects[references[image[5]]]) and not _is_pixel(parts.objects[references[image[5]]]):
             wide, high, left, bottom = (float(image[n]) for n in range(1, 5))
             codes.append((left, bottom, wide, high))
     if len(codes) != 1:
@@ -93,14 +93,14 @@ def _is_pixel(image: bytes) -> bool:
     return b"/Width 1/" in image
 
 
-def _resources(parts: _Parts, page: bytes) -> bytes:
+def _resources(parts: Parts, page: bytes) -> bytes:
     found = re.search(rb"/Resources (\d+) 0 R", page)
     if found is None:
         raise FormError("a page without resources")
     return parts.objects[int(found[1])]
 
 
-def _font(parts: _Parts, number: int) -> _PdfFont:
+def _font(parts: Parts, number: int) -> _PdfFont:
     font = parts.objects[number]
     unicode = parts.stream(parts.number(re.compile(rb"/ToUnicode (\d+) 0 R"), number))
     descendant = parts.number(re.compile(rb"/DescendantFonts\[(\d+) 0 R\]"), number)

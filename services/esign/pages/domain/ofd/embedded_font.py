@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.esign.pages.domain.cff import _CHARSET, _dictionary, _Index
+from services.esign.pages.domain.cff import CHARSET, Index, dictionary_of
 from services.esign.pages.domain.opentype import Font
 
 _FIELDS = struct.Struct(">4sIII")
@@ -46,8 +46,8 @@ def build(font: Font, family: str, points: Sequence[int]) -> bytes:
 
 def _in_order(program: bytes, count: int) -> bytes:
     """The font with its glyphs numbered in their order: some readers take the place of a glyph for its CID."""
-    names = _Index.read(program, 4)
-    charset = _dictionary(_Index.read(program, names.end)[0])[_CHARSET][0]
+    names = Index.read(program, 4)
+    charset = dictionary_of(Index.read(program, names.end)[0])[CHARSET][0]
     numbers = struct.pack(f">B{count}H", 0, *range(1, count + 1))
     return program[:charset] + numbers + program[charset + len(numbers) :]
 

@@ -1,0 +1,1 @@
+"""CertificateService and its registry for the hub's other services."""

@@ -1,0 +1,355 @@
+"""Rules about what code may do where it stands, as functions of a tree: each returns its faults, as those in `rooms`."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from tests.support.rooms import import_contracts, in_store, modules, name, nodes, place_of, services, sources
+
+SHARED_RULES = frozenset(
+    {"rules", "national_numbers", "ideographs", "china_time", "reading", "document_names"},
+)
+"""Modules of `shuniu` that every domain may import."""
+# What a rule may import besides: it calculates, reads no file and knows no hub.
+PURE = frozenset(
+    {"__future__", "base64", "binascii", "bisect", "calendar", "collections", "contextlib", "cryptography"}
+    | {"dataclasses", "datetime", "enum", "functools", "hashlib", "hmac", "itertools", "json", "math", "nkeys"}
+    | {"numpy", "posixpath", "pypinyin", "re", "string", "struct", "tomllib", "types", "typing", "unicodedata"}
+    | {"urllib.parse", "xml", "zlib", "zxingcpp"}
+)
+# Modules of domains that import more, and why.
+IMPURE = {
+    "services/esign/certification/domain/sm2_pki.py": {"secrets"},  # serial numbers nobody foresees
+    "services/esign/domain/unwarned.py": {"os", "threading", "warnings"},  # silences a library while it reads
+    "services/exchange/cases/domain/routing.py": {"threading"},  # its book is read while it is changed
+}
+DEEDS = frozenset({"now_us", "read_text", "read_bytes", "write_text", "write_bytes", "execute"})
+GIVEN = frozenset({"conn", "connection", "clock"})
+# A library of the machine is one for the whole process.
+GLOBAL = frozenset({"services/esign/domain/sm2.py"})
+STORED = ("sqlalchemy", "shuniu.kit.store", "shuniu.kit.feeds.feed", "shuniu.kit.rpc.paging", "shuniu.kit.process.ids")
+PLAIN = frozenset(
+    {"collections", "contextlib", "dataclasses", "enum", "fcntl", "functools", "hashlib", "json", "os", "pathlib"}
+    | {"shutil", "struct", "typing"}
+)
+# Stores that know other code of their service, and whose.
+KNOWING = {
+    "services/esign/upkeep/store/wrapped_values.py": ("services.esign.licences", "services.esign.seals"),
+    "services/exchange/queries/store.py": ("services.exchange.queries",),
+}
+COLUMNS = frozenset({"Text", "BigInteger", "Integer", "LargeBinary", "KeyText", "RowNumber"})
+TOPS = frozenset({"shuniu", "services", "gateway", "examples", "tests", "docs", "clients"})
+SHUNIU = frozenset({"__init__.py", "__main__.py", "__pycache__", "api", "cli", "kit", "py.typed"}) | {
+    f"{each}.py" for each in SHARED_RULES
+}
+TESTING = ("tests", "docs", "shuniu.kit.testing", "gateway.envoy.testing", "pytest", "hypothesis")
+MAKERS = {"Violation": 2, "invalid_field": 2, "HubError": 2} | dict.fromkeys(
+    ("not_found", "exists", "conflict", "precondition", "denied", "unauthenticated", "exhausted", "unavailable"), 1
+)
+"""What makes an error, and which argument its English text is; the Chinese one follows."""
+SILENCED = re.compile(r"# (?:noqa|type: ignore)\b")
+REASONED = re.compile(r"# (?:noqa: ?[A-Z0-9, ]+ [—-]|type: ignore\[[\w, -]+\]  #) \w")
+HAN = re.compile("[\u4e00-\u9fff]")
+# Folders of tests that are collected.
+RUN = frozenset({"contract", "e2e", "faults", "integration", "security", "unit"})
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, each.name) for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, f"{node.module}.{each.name}") for each in node.names)
+
+
+def _is_below(word: str, tops: Iterator[str] | frozenset[str] | tuple[str, ...] | set[str]) -> bool:
+    return any(word == each or word.startswith(f"{each}.") for each in tops)
+
+
+def _domains(root: Path) -> Iterator[Path]:
+    return (path for path in modules(root / "services") if "domain" in place_of(root, path))
+
+
+def _stores(root: Path) -> Iterator[Path]:
+    return (path for path in modules(root / "services") if in_store(root, path))
+
+
+def domains_that_import_more(root: Path) -> list[str]:
+    """A rule imports other rules and what calculates, and nothing that asks the machine."""
+    shared = frozenset(f"shuniu.{each}" for each in SHARED_RULES)
+    return [
+        f"{name(root, path)}:{line}"
+        for path in _domains(root)
+        for line, word in _imports(path)
+        if not (
+            _is_below(word, PURE | shared)
+            or _is_below(word, IMPURE.get(name(root, path), set()))
+            or (word.startswith("services.") and "domain" in word.split("."))
+        )
+    ]
+
+
+def domains_that_do_something(root: Path) -> list[str]:
+    """A rule waits for nothing, opens nothing, keeps nothing, and is given no connection and no clock."""
+    found = []
+    for path in _domains(root):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.AsyncFunctionDef() | ast.Await():
+                    is_deed = True
+                case ast.Global():
+                    is_deed = name(root, path) not in GLOBAL
+                case ast.Call(func=ast.Name(id=word)):
+                    is_deed = word in {"open", "print", "input"}
+                case ast.Call(func=ast.Attribute(attr=word)):
+                    is_deed = word in DEEDS
+                case ast.arg(arg=word):
+                    is_deed = word in GIVEN
+                case _:
+                    is_deed = False
+            if is_deed:
+                found.append(f"{name(root, path)}:{node.lineno}")  # type: ignore[attr-defined]  # all of these have one
+    return found
+
+
+def stores_that_do_more(root: Path) -> list[str]:
+    """A store builds statements and rows: it knows no worker, no contract and no error of the hub's, and ends no unit."""
+    found = []
+    for path in _stores(root):
+        allowed = (*STORED, "shuniu.china_time", *PLAIN, *KNOWING.get(name(root, path), ()))
+        found += [
+            f"{name(root, path)}:{line}"
+            for line, word in _imports(path)
+            if not (
+                _is_below(word, allowed) or (word.startswith("services.") and {"store", "domain"} & {*word.split(".")})
+            )
+        ]
+        found += [
+            f"{name(root, path)}:{node.lineno}"
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.AsyncFunctionDef | ast.Await)
+            or (isinstance(node, ast.Attribute) and node.attr in {"commit", "rollback", "begin", "now_us"})
+        ]
+    return found
+
+
+def tables_of_no_list(root: Path) -> list[str]:
+    """Every table stands in the list that migrations and tests read, with columns that all databases have alike."""
+    found = []
+    for path in _stores(root):
+        for node in nodes(path, ("Table", "Column")):
+            match node:
+                case ast.Call(func=func, args=[_, second, *_]):
+                    made, given = ast.unparse(func).split(".")[-1], ast.unparse(second).split("(")[0]
+                    if (made == "Table" and given not in {"TABLES", "METADATA", "metadata", "KIT"}) or (
+                        made == "Column" and given not in COLUMNS
+                    ):
+                        found.append(f"{name(root, path)}:{node.lineno}")
+    return found
+
+
+def migrations_that_are_more(root: Path) -> list[str]:
+    """Migrations are numbered steps from 1 on, which know nothing of a service and which nobody imports."""
+    found = []
+    for service in services(root):
+        folder = service / "migrations"
+        for path in sorted(folder.rglob("*.py")):
+            place = path.relative_to(folder).as_posix()
+            if place not in {"__init__.py", "versions/__init__.py"} and not re.fullmatch(
+                r"versions/\d{4}_\w+\.py", place
+            ):
+                found.append(name(root, path))
+            found += [
+                f"{name(root, path)}:{line}"
+                for line, word in _imports(path)
+                if _is_below(word, ("services", "gateway"))
+            ]
+        numbers = sorted(int(path.name[:4]) for path in folder.glob("versions/[0-9]*.py"))
+        if numbers != list(range(1, len(numbers) + 1)):
+            found.append(name(root, folder))
+    for path in sources(root):
+        found += [
+            f"{name(root, path)}:{line}"
+            for line, word in _imports(path)
+            if word.startswith("services.") and ".migrations." in word
+        ]
+    return found
+
+
+def code_elsewhere(root: Path) -> list[str]:
+    """Code stands where rules look: in a service, the kit, the command line, the edge, the pages or the examples."""
+    skipped = {".venv", "node_modules", "var", "build", "_hub"}
+    found = [
+        name(root, path)
+        for path in sorted(root.glob("*.py")) + sorted(root.glob("[a-z]*/**/*.py"))
+        if path.relative_to(root).parts[0] not in TOPS and not skipped & {*path.parts}
+    ]
+    found += [name(root, path) for path in sorted((root / "shuniu").iterdir()) if path.name not in SHUNIU]
+    found += [
+        name(root, path)
+        for path in sorted((root / "services").iterdir())
+        if path.name not in {"__init__.py", "__pycache__"} and not (path / "__main__.py").exists()
+    ]
+    return found
+
+
+def production_on_tests(root: Path) -> list[str]:
+    """What runs imports nothing that only tests have."""
+    return [
+        f"{name(root, path)}:{line}"
+        for path in sources(root)
+        if "testing" not in name(root, path)
+        for line, word in _imports(path)
+        if _is_below(word, TESTING)
+    ]
+
+
+def packages_not_required(root: Path) -> list[str]:
+    """What runs imports packages that the project requires by name: others are there by chance."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    required = {_plain(re.split(r"[=\[<>]", each)[0]) for each in project["dependencies"]}
+    distributions = packages_distributions()
+    # Its own library is installed beside it, and not by it.
+    known = {"shuniu", "services", "gateway", "examples", "shuniu_client", *sys.stdlib_module_names}
+    return [
+        f"{name(root, path)}:{line}"
+        for path in sources(root)
+        if "testing" not in name(root, path)
+        for line, word in _imports(path)
+        if (top := word.split(".")[0]) not in known
+        and not required & {_plain(each) for each in distributions.get(top, ())}
+    ]
+
+
+def _plain(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def ignores_without_reason(root: Path) -> list[str]:
+    """What silences a check says why, for one line and by the check's name."""
+    found = []
+    for path in sources(root):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            if re.search(r"# mypy:|# fmt:", line) or (
+                (silenced := SILENCED.search(line)) and not REASONED.match(line, silenced.start())
+            ):
+                found.append(f"{name(root, path)}:{number}")
+    return found
+
+
+def texts_in_one_language(root: Path) -> list[str]:
+    """An error has an English text without ideographs and a Chinese one with some."""
+    found = []
+    for path in sources(root):
+        for node in nodes(path, MAKERS):
+            if not isinstance(node, ast.Call) or (made := ast.unparse(node.func).split(".")[-1]) not in MAKERS:
+                continue
+            english, chinese = (*map(_text, node.args[MAKERS[made] : MAKERS[made] + 2]), None, None)[:2]
+            if (chinese is not None and not HAN.search(chinese)) or (english is not None and HAN.search(english)):
+                found.append(f"{name(root, path)}:{node.lineno}")
+    return found
+
+
+def _text(node: ast.expr) -> str | None:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(str(each.value) for each in values if isinstance(each, ast.Constant))
+    return None
+
+
+def servicers_elsewhere(root: Path) -> list[str]:
+    """A servicer stands in a room for servicers, however its base is imported."""
+    return [
+        name(root, path)
+        for path in modules(root / "services")
+        if "service" not in place_of(root, path)
+        for node in nodes(path, ("Servicer",))
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Servicer") for base in node.bases)
+    ]
+
+
+def metrics_elsewhere(root: Path) -> list[str]:
+    """Metrics are made in `metrics.py`, where the page of metrics finds them."""
+    return [
+        f"{name(root, path)}:{line}"
+        for path in sources(root)
+        if path.name != "metrics.py" and name(root, path) != "shuniu/kit/process/health.py"
+        for line, word in _imports(path)
+        if _is_below(word, ("prometheus_client",))
+    ]
+
+
+def private_names_of_others(root: Path) -> list[str]:
+    """A name that begins with an underscore is its module's."""
+    return [
+        f"{name(root, path)}:{line}"
+        for path in sources(root)
+        for line, word in _imports(path)
+        if word.split(".")[0] in {"shuniu", "services", "gateway", "examples"} and re.search(r"\._[A-Za-z]", word)
+    ]
+
+
+def layers_with_exceptions(root: Path) -> list[str]:
+    """A stack of layers has no exception: an import that goes up is not let through by name."""
+    return [each["name"] for each in import_contracts(root) if each["type"] == "layers" and each.get("ignore_imports")]
+
+
+def uncollected_tests(root: Path) -> list[str]:
+    """What begins with `test` stands in a file that is collected."""
+    return [
+        name(root, path)
+        for path in sorted((root / "tests").rglob("*.py"))
+        if not (path.name.startswith("test_") and path.relative_to(root / "tests").parts[0] in RUN)
+        and any(
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
+            for node in ast.parse(path.read_text("utf-8")).body
+        )
+    ]
+
+
+def unordered_tests(root: Path) -> list[str]:
+    """Tests are made from something with an order: two processes that collect a set collect it differently."""
+    found = []
+    for path in sorted((root / "tests").rglob("test_*.py")):
+        for node in nodes(path, ("parametrize",)):
+            match node:
+                case ast.Call(func=func, args=[_, given, *_]) if ast.unparse(func).endswith("parametrize"):
+                    if _is_set(given):
+                        found.append(f"{name(root, path)}:{node.lineno}")
+    return found
+
+
+def _is_set(node: ast.expr) -> bool:
+    match node:
+        case ast.Set() | ast.SetComp() | ast.Call(func=ast.Name(id="set" | "frozenset")):
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_set(left) or _is_set(right)
+    return False
+
+
+# Rules of the whole tree, none of which it breaks.
+RULES: tuple[Callable[[Path], list[str]], ...] = (
+    domains_that_import_more,
+    domains_that_do_something,
+    stores_that_do_more,
+    tables_of_no_list,
+    migrations_that_are_more,
+    code_elsewhere,
+    production_on_tests,
+    packages_not_required,
+    ignores_without_reason,
+    texts_in_one_language,
+    servicers_elsewhere,
+    metrics_elsewhere,
+    private_names_of_others,
+    layers_with_exceptions,
+    uncollected_tests,
+    unordered_tests,
+)
