@@ -17,7 +17,7 @@ from shuniu.rules import RuleError, Violation
 
 
 class Action(StrEnum):
-    """Action on it."""
+    """An act on an item."""
 
     EDIT = "EDIT"
     SUBMIT = "SUBMIT"

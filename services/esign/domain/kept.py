@@ -29,7 +29,7 @@ def kept(most: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
             if found is None:
                 if len(answers) >= most:
                     answers.clear()
-                # With the objects themselves: as long as they are here, their identities are theirs.
+                # The arguments are kept too: keys are their `id`, which Python gives to others once they are gone.
                 found = answers[key] = (first, more), function(first, *more)
             return found[1]
 

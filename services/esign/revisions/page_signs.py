@@ -231,7 +231,9 @@ def are_in_all(place: Picture, ground: Picture, scale: float, boxes: Sequence[Pa
 
 
 def is_apart(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
-    """Tells whether no sign is nearer to a part of a place than a share of its own size: nearer, they read as one."""
+    """Tells whether every sign keeps off a part of a place by 0.8 of its size beside it, and by less above and below:
+    nearer, both read as one.
+    """
     found = _signs(place, ground, scale)
     if found is None:
         return False

@@ -35,7 +35,7 @@ class GrantState(StrEnum):
 
 
 class Action(StrEnum):
-    """Action on it."""
+    """An act on a grant."""
 
     REVIEW = "REVIEW"
     GRANT = "GRANT"

@@ -142,7 +142,7 @@ class Device(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Reference to a key: `text`, and the public key (DER) of one that signs."""
+    """Reference to a key of a device, as settings write it (`text`). `spki`: its public key (DER) where it signs."""
 
     text: str
     spki: bytes = b""

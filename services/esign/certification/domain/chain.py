@@ -225,7 +225,7 @@ def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
 
 @kept(1024)
 def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
-    """µs."""
+    """The time in which all of them are valid, µs: first and last."""
     first, last = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
     return moments.us(first), moments.us(last)
 
@@ -320,7 +320,7 @@ def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
 
 
 def der_of(certificate: x509.Certificate) -> bytes:
-    """DER."""
+    """The certificate's DER."""
     return certificate.public_bytes(serialization.Encoding.DER)
 
 

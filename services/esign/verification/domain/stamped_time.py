@@ -131,8 +131,8 @@ def _was_valid_at_claim(path: Sequence[x509.Certificate], claimed_us: int | None
 
 
 def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime:
-    """The signer states a moment at which a certificate was not valid. Proven by what others saw, it is wrong; his word
-    alone may as well come from a wrong clock.
+    """The word on a signer who states a moment at which a certificate was not valid: INVALID where the ledger or a
+    timestamp proves that moment, else UNKNOWN, for his clock may have been wrong.
     """
     begin_us = max(moments.us(each.not_valid_before_utc) for each in path)
     was_before = others.existed_us is not None and others.existed_us + CLOCK_TOLERANCE_US < begin_us

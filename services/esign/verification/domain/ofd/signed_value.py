@@ -83,7 +83,7 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
     covered = Covered(SM3.of(signature.xml), _protected(read.protected, signature.file))
     inspected = ses_check.inspect(signature.value, trust, found.now_us, covered)
     steps = {step.step: step for step in inspected.steps}
-    # A timestamp is judged with the time, as in every other signature.
+    # Left out here: the step `time` judges a timestamp, as in every other signature.
     inspected.steps = [step for step in inspected.steps if step.step != "timestamp" or not parts.timestamp_tokens]
     if signature.seal is not None and signature.seal != read.seal.raw:
         found.add(
