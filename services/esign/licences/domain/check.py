@@ -279,21 +279,28 @@ def _register_steps(register: Registered | NotRegistered) -> list[Step]:
         return [
             Step(name, Status.UNKNOWN, "LICENCE_UNKNOWN", "登记中没有该证照", "not in the register") for name in _ONLINE
         ]
+    return [*_seal_steps(register), _state_step(register.state), _ledger_step(register.ledger_index)]
+
+
+def _seal_steps(register: Registered) -> list[Step]:
+    if register.seal.invalid_at(register.issued_us):
+        return [
+            _invalid(
+                "seal_then", "SEAL_INVALID_THEN", "签发时印章已失效", "the seal counted for nothing when it was issued"
+            ),
+            # Whatever it is now makes nothing good.
+            unreached("seal_now"),
+        ]
     state = register.seal.state
-    then = (
-        _invalid(
-            "seal_then", "SEAL_INVALID_THEN", "签发时印章已失效", "the seal counted for nothing when it was issued"
-        )
-        if register.seal.invalid_at(register.issued_us)
-        else _good("seal_then", "SEAL_ACTIVE_THEN", "签发时印章有效", "the seal was active when it was issued")
-    )
-    now = _good(
-        "seal_now",
-        f"SEAL_{state}",
-        "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用，签发在停用之前",
-        f"the seal is {state} now",
-    )
-    return [then, now, _state_step(register.state), _ledger_step(register.ledger_index)]
+    return [
+        _good("seal_then", "SEAL_ACTIVE_THEN", "签发时印章有效", "the seal was active when it was issued"),
+        _good(
+            "seal_now",
+            f"SEAL_{state}",
+            "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用，签发在停用之前",
+            f"the seal is {state} now",
+        ),
+    ]
 
 
 def _state_step(state: LicenceState) -> Step:

@@ -136,6 +136,14 @@ def test_seal_that_was_stolen_then() -> None:
         )
 
 
+def test_a_seal_void_at_issuing_has_no_good_present() -> None:
+    """Two steps do not contradict each other: the seal counted for nothing, and nothing is said of it now."""
+    stolen = Revocation(RevocationReason.KEY_COMPROMISE, NOW_US + DAY_US, NOW_US)
+    seal = Seal(SEAL_ID, "police", ORGANISATION, SealState.REVOKED, 0, NOW_US + DAY_US, revocation=stolen)
+    found = judged(issued().present("18"), Registered(LicenceState.VALID, seal, NOW_US, 7))
+    assert (reason(found, "seal_then"), reason(found, "seal_now")) == ("SEAL_INVALID_THEN", "NOT_REACHED")
+
+
 def test_time() -> None:
     """Past its end, before its beginning or without either a licence is INVALID."""
     text = issued().present("18", iat=(NOW_US + 365 * DAY_US) // 1_000_000)
