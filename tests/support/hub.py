@@ -1,11 +1,13 @@
 """A whole hub on real engines, with a region set up on it, for tests that need everything."""
 
 import asyncio
+import contextlib
 import dataclasses
 import gc
 import json
 import os
 import signal
+import sqlite3
 import tempfile
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
@@ -206,8 +208,24 @@ class Land:
             published, still_open, received = await self.counts()
             return bool(still_open == 0 and published == received)
 
-        await eventually(equal, within=within, message="deliveries without receipt remain")
+        try:
+            await eventually(equal, within=within, message="deliveries without receipt remain")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {await self.counts()}; {self._open_deliveries()}") from error
         assert self.stage.doubled == 0
+
+    def _open_deliveries(self) -> list[tuple[Any, ...]]:
+        """Those that have no receipt: service, target, state, tries, last cause and topic."""
+        found: list[tuple[Any, ...]] = []
+        for path in sorted((self.running.data / "db").glob("*.db")):
+            with contextlib.closing(sqlite3.connect(path)) as store:
+                names = {row[1] for row in store.execute("PRAGMA table_info(outbox_delivery)")}
+                if names:
+                    rows = store.execute(
+                        "SELECT * FROM outbox_delivery WHERE state NOT IN ('RECEIPTED') AND target NOT IN ('evt')"
+                    )
+                    found += [(path.stem, *row) for row in rows.fetchmany(5)]
+        return found
 
 
 @asynccontextmanager
