@@ -461,7 +461,8 @@ above its clearance, or whose way crosses zones that the hub does not let it cro
 from 1 without gaps; after a restore of the hub it goes on a million further. Delivery is at least once: keep `ce-id`,
 and treat the same id with other content as an alarm.
 Unknown fields are ignored; a new major version runs beside the old one. An event is closed by the receiver's
-receipt alone: `submit.receipt` with the id and the SHA-256 of the stored bytes.
+receipt alone: a request on `submit.receipt` with the id and the SHA-256 of the stored bytes, which is answered once
+the hub has it. Acknowledge the message then: a receipt that is lost on the way is sent again with its event.
 """
     return _page("Events", preface, *parts)
 

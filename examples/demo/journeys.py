@@ -1,6 +1,7 @@
 """The people of the demo and their way through the hub, in parallel."""
 
 import asyncio
+import traceback
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,12 @@ class Stage:
     items: int
     work: asyncio.TaskGroup | None = None
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """The causes by which somebody stopped working who works until he is told."""
+
+    def note_end(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled():
+            self.ended += traceback.format_exception(task.exception()) if task.exception() else ["left"]
 
     async def strike(self) -> None:
         """Ends what listens and closes connections."""
@@ -146,6 +153,8 @@ async def set_stage(
     at_work = [bureau for bureau in stage.bureaus if bureau.session.credentials.code not in run_elsewhere]
     runs = (stage.register.serve(), stage.app.run(), *(bureau.run() for bureau in at_work))
     stage.tasks = [asyncio.create_task(run) for run in runs]
+    for task in stage.tasks:
+        task.add_done_callback(stage.note_end)
     return stage
 
 

@@ -99,7 +99,8 @@ class BusInbox:
         await handler(event)
         receipt = receipt_pb2.Receipt(event_id=event.id, sha256=event.sha256)
         receipt.stored_at.FromDatetime(dt.datetime.now(dt.UTC))
-        await self._client.publish("submit.receipt", receipt.SerializeToString())
+        # Answered once the hub has it on disk: one that is lost on the way comes again with its event.
+        await self._client.request("submit.receipt", receipt.SerializeToString(), timeout=10)
         await message.ack()
 
     async def close(self) -> None:

@@ -125,7 +125,8 @@ class Bureau {
         delivered += (await this.handle(message.headers.get('ce-subject'))) ? 1 : 0;
       }
       const sha256 = crypto.createHash('sha256').update(message.data).digest();
-      connection.publish('submit.receipt', receiptBytes(message.headers.get('ce-id'), sha256));
+      // Answered once the hub has it on disk: one that is lost on the way comes again with its event.
+      await connection.request('submit.receipt', receiptBytes(message.headers.get('ce-id'), sha256), { timeout: 10_000 });
       message.ack();
     }
     await connection.drain();

@@ -242,9 +242,15 @@ async def hub_with_region(
         running = await RunningHub.start(Path(work) / "hub", profile)
         try:
             stage = await set_stage(running, region, everybody, certificates, times, run_elsewhere)
+            land = Land(running, stage, everybody, citizens_of(everybody), certificates, times)
             try:
-                yield Land(running, stage, everybody, citizens_of(everybody), certificates, times)
+                yield land
+            except BaseException:
+                # Of whoever stopped working, the test sees only what did not come.
+                print("".join(stage.ended), land._open_deliveries())
+                raise
             finally:
+                del land
                 await stage.strike()
                 # Here, where the warnings of NATS_WEBSOCKET are expected, and not in somebody else's test.
                 del stage
