@@ -1,4 +1,4 @@
-"""Words for what people are told of a document that is too large, by the pages and by the edge before them."""
+"""The sentence on a document that is too large. The pages and the edge share it."""
 
 
 def sentences(limit: int) -> tuple[str, str]:

@@ -48,7 +48,7 @@ class Stage:
     work: asyncio.TaskGroup | None = None
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
-    """The causes by which somebody stopped working who works until he is told."""
+    """Errors that ended a task before `strike` did."""
 
     def note_end(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled():
@@ -116,7 +116,7 @@ async def set_stage(
     platforms = running.data.parent / "platforms"
 
     async def enrolled(platform: object, code: str) -> Session:
-        return await enrol_platform(running, system, platform, platforms / code)  # type: ignore[arg-type]  # as hub
+        return await enrol_platform(running, system, platform, platforms / code)  # type: ignore[arg-type]  # RunningHub has what Hub has
 
     agencies = [agency for agency in region.agencies if agency.division in NINE_CITIES]
     register_platform = plain_platform(REGISTER, REGISTER_NAME, "ministry", "000000", REGISTER_SCOPES)

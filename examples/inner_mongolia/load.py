@@ -11,9 +11,12 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from examples.inner_mongolia.check_digits import USCC_ALPHABET, uscc_check
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 HERE = Path(__file__).resolve().parent
 REGION = "150000"
@@ -21,7 +24,7 @@ REGION = "150000"
 NINE_CITIES = ("150100", "150200", "150400", "150500", "150600", "150700", "150800", "150900", "152900")
 NO_RECORD_CERTIFICATE = "无犯罪记录证明"
 ILLUSTRATIVE = "illustrative"
-_Row = TypeVar("_Row")
+_Row = TypeVar("_Row", bound="DataclassInstance")
 
 
 class DataError(Exception):
@@ -174,7 +177,7 @@ def _read(directory: Path, name: str) -> dict[str, Any]:
 
 
 def _rows(kind: type[_Row], rows: list[dict[str, Any]]) -> Iterator[_Row]:
-    named = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    named = {each.name for each in fields(kind)}
     for number, row in enumerate(rows, start=1):
         if set(row) != named:
             raise DataError([f"{kind.__name__} {number}: fields {sorted(set(row) ^ named)} are missing or unknown"])

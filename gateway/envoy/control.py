@@ -31,7 +31,7 @@ class RunningEdge:
     suspended: SuspendedFile
     ports: tuple[Port, ...]
     not_ready: list[str]
-    """The reasons why the edge gets no new calls, for /readyz; one that is added is told at once."""
+    """Reasons for /readyz to refuse new calls. A new reason takes effect at once."""
 
     def port(self, listener: str) -> int:
         return next(port.port for port in self.ports if port.name == listener)

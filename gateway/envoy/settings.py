@@ -92,7 +92,7 @@ class EdgeSettings:
     workers: int = 1
     """Worker threads of Envoy."""
     drain_seconds: int = 5
-    """The time that calls under way have once the edge is told to end."""
+    """Time limit of running calls after the signal to end, s."""
     access_log: str = "-"
     """File that receives one JSON line a request; `-` is standard output. Empty: none."""
     web_paths: tuple[str, ...] = (

@@ -44,8 +44,8 @@ class WebSettings:
     upload_seconds: float = 60.0
     """The time in which a body must arrive."""
     document_seconds: float = 10.0
-    """The time for which keys, discovery and trust material are served before they are asked for again; when their
-    owner is away the last ones are served for a day."""
+    """Time after which web asks again for keys, discovery and trust material, s. It serves the last ones for a day
+    while their owner is away."""
 
     def client_tls(self) -> client.ClientTls | None:
         if not self.tls_certificate.name:

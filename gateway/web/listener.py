@@ -37,7 +37,7 @@ def _of_edge(trust_domain: str) -> type[H11Protocol]:
     class OfEdge(H11Protocol):
         believed = False
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
             super().connection_made(transport)
             certificate = transport.get_extra_info("ssl_object").getpeercert()
             names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "URI"]

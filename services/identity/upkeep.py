@@ -23,7 +23,7 @@ _KEPT_US: Final = 24 * 3600 * 1_000_000
 _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 # An operator can still be told that a token was used.
 _TOKENS_KEPT_US: Final = 30 * 86_400 * 1_000_000
-# As long as whoever handles personal data keeps its records (Personal Information Protection Law, article 56).
+# The Personal Information Protection Law, article 56, asks for three years of records.
 _REVEALS_KEPT_US: Final = 3 * 366 * 86_400 * 1_000_000
 
 

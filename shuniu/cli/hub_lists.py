@@ -68,6 +68,6 @@ def revocation_lists(place: Place) -> Lists:
                 break
             found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
         else:
-            # Whoever asks no further does not know of the rest.
+            # Further authorities may exist: their lists count as missing.
             missing.append(f"{path}?ca={_MOST_AUTHORITIES}")
     return Lists(found, tuple(missing))

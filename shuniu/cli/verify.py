@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace) -> int:
         complain(esign.one_line(_unreadable(error)))
         return UNREADABLE
     except HubError as error:
-        # Of this hub's own trust, as where its keys lie in a device that is away. 1 would mean INVALID.
+        # This hub's trust cannot be read, for example because its key device is away. Exit code 1 would mean INVALID.
         complain(esign.one_line(f"没有核验 / not judged: {error.zh} / {error.reason}: {error.en}"))
         return UNREADABLE
     return worst

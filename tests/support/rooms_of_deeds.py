@@ -213,8 +213,8 @@ def packages_not_required(root: Path) -> list[str]:
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     required = {_plain(re.split(r"[=\[<>]", each)[0]) for each in project["dependencies"]}
     distributions = packages_distributions()
-    # Its own library is installed beside it, and not by it.
-    known = {"shuniu", "services", "gateway", "examples", "shuniu_client", *sys.stdlib_module_names}
+    # Its own library is installed beside it, and not by it; type checkers alone have `_typeshed`.
+    known = {"shuniu", "services", "gateway", "examples", "shuniu_client", "_typeshed", *sys.stdlib_module_names}
     return [
         f"{name(root, path)}:{line}"
         for path in sources(root)

@@ -174,7 +174,7 @@ class _Reading:
         return Material(row.name, row.issuer, row.form, row.copies, needed, row.source, row.note)
 
     def _limit(self, name: str) -> Limit | None:
-        if not self._message.HasField(name):  # type: ignore[arg-type]  # any field
+        if not self._message.HasField(name):  # type: ignore[arg-type]  # a name given
             return None
         limit: pb.TimeLimit = getattr(self._message, name)
         unit = _UNITS.get(limit.unit)
@@ -184,7 +184,7 @@ class _Reading:
         return Limit(limit.amount, unit, limit.note)
 
     def _date(self, name: str) -> date | None:
-        if not self._message.HasField(name):  # type: ignore[arg-type]  # any field
+        if not self._message.HasField(name):  # type: ignore[arg-type]  # a name given
             return None
         found: date_pb2.Date = getattr(self._message, name)
         try:

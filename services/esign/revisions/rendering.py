@@ -330,7 +330,8 @@ def _last_error() -> Callable[[], Any] | None:
     for name in ("__errno_location", "__error"):
         if found := getattr(library, name, None):
             found.restype = ctypes.POINTER(ctypes.c_int)
-            return found  # type: ignore[no-any-return]  # a pointer of ctypes
+            place: Callable[[], Any] = found
+            return place
     return None
 
 

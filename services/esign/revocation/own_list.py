@@ -1,4 +1,4 @@
-"""The hub's own revocation lists (CRL), for whoever asks and for its own verdicts: made once a change of seals."""
+"""The hub's own revocation lists (CRL), for callers and for verdicts. A change of seals makes a new one."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ class RevocationLists:
         while (made := self._made) is None or not (
             made.version >= version and is_fresh(made.made_us, self.base.clock.now_us(), _KEEP_US)
         ):
-            # Whoever leaves does not end what others wait for.
+            # Other callers wait for the same list: one that leaves must not cancel it.
             if self._making is None or self._making.done():
                 self._making = asyncio.create_task(self._make())
             await asyncio.shield(self._making)

@@ -166,10 +166,10 @@ def verify_files(
     # Loaded in the bounded process, it would use memory that the first document needs. Without it pages are not
     # compared; all other steps are judged.
     with contextlib.suppress(ImportError, OSError):
-        import pypdfium2  # noqa: F401 — loaded
+        import pypdfium2  # noqa: F401 — before the fork
 
-        from services.esign.revisions import rendering  # noqa: F401 — loaded
-        from services.esign.verification.domain.ofd import plain_seal  # noqa: F401 — loaded
+        from services.esign.revisions import rendering  # noqa: F401 — before the fork
+        from services.esign.verification.domain.ofd import plain_seal  # noqa: F401 — before the fork
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:

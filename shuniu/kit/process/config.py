@@ -15,7 +15,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 EX_USAGE = 64
 EX_CONFIG = 78
@@ -59,7 +62,7 @@ class Within:
     most: float
 
 
-Settings = TypeVar("Settings")
+Settings = TypeVar("Settings", bound="DataclassInstance")
 Read = TypeVar("Read")
 # Why a file cannot be read, for people.
 _WHY = {
@@ -87,7 +90,7 @@ def read(path: Path) -> dict[str, Any]:
 def load(kind: type[Settings], path: Path, section: str) -> Settings:
     """Reads one section into `kind`, a dataclass. Raises ConfigError naming the first wrong key."""
     table = _table(path, section)
-    unknown = sorted(set(table) - {field.name for field in fields(kind)})  # type: ignore[arg-type]  # dataclasses, checked by `load`
+    unknown = sorted(set(table) - {field.name for field in fields(kind)})
     if unknown:
         raise ConfigError(f"{path}: [{section}] {unknown[0]}: unknown key")
     return _values(kind, path, section, table)
@@ -113,7 +116,7 @@ def _table(path: Path, section: str) -> dict[str, Any]:
 def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any]) -> Settings:
     hints, annotated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
-    for field in fields(kind):  # type: ignore[arg-type]  # as above
+    for field in fields(kind):
         name, variable = field.name, variable_of(section, field.name)
         # `Path` takes the empty text for the working directory; only a setting whose default is that means none by it.
         if os.environ.get(variable, table.get(name)) == "" and _is_path(hints[name]) and field.default != Path():

@@ -5,7 +5,8 @@ import os
 import time
 from pathlib import Path
 
-# Who looks (`is_held`) has the lock for a moment: who wants it tries again, so often, after so long, s.
+# `is_held` takes the lock for a moment, so a start tries again: attempts, and the pause between them, s. Only a start
+# pauses here, before it serves anybody.
 _TRIES, _PAUSE = 4, 0.02
 
 

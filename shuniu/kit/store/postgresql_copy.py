@@ -1,6 +1,5 @@
 """A PostgreSQL database as a whole, by PostgreSQL's own programs: dumped while it is in use, and filled from a dump."""
 
-import glob
 import os
 import shutil
 import subprocess
@@ -52,9 +51,9 @@ def _run(program: str, url: str, *options: str) -> None:
 
 def _found(program: str) -> str:
     """On PATH, or where Debian puts the newest. Raises CopyError."""
-    below = glob.glob(f"/usr/lib/postgresql/*/bin/{program}")  # noqa: PTH207 — a pattern from the root
-    newest = max(below, key=lambda path: float(Path(path).parent.parent.name), default=None)
-    found = shutil.which(program) or newest
-    if found is None:
+    below = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
+    newest = max(below, key=lambda path: float(path.parent.parent.name), default=None)
+    found = shutil.which(program) or ("" if newest is None else str(newest))
+    if not found:
         raise CopyError(f"{program}: not installed (Debian: postgresql-client)")
     return found

@@ -234,6 +234,7 @@ def _moment(value: Any) -> int | None:
         if match[8]:
             offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
             zone = timezone(offset if match[8] == b"+" else -offset)
-        return moments.us(datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone))  # type: ignore[arg-type, misc]  # no zone
+        year, month, day, hour, minute, second = (int(match[at]) for at in range(1, 7))
+        return moments.us(datetime(year, month, day, hour, minute, second, tzinfo=zone))
     except ValueError:
         return None

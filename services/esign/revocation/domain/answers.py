@@ -106,7 +106,7 @@ def read_request(request: bytes) -> ocsp.OCSPRequest | None:
     except MemoryError:
         raise
     # The library raises many types, not all of one family, for what may be wrong; several questions in one too.
-    except Exception:  # noqa: BLE001 — the library raises many kinds
+    except Exception:  # noqa: BLE001 — see above
         return None
     return found
 
