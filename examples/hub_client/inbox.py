@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import aiohttp
 import httpx
 import nats
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
@@ -21,6 +23,8 @@ from nats.js.errors import NotFoundError
 from examples.hub_client.credentials import Credentials, Hub
 from examples.hub_client.session import Session, request_id
 from shuniu.api.common.v1 import receipt_pb2
+
+CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +67,51 @@ class BusInbox:
         self._closing = False
 
     async def run(self, handler: Handler) -> None:
+        # A connection that fails is replaced: nats-py's own reconnecting can leave one that is open and reads nothing.
+        while not self._closing:
+            self._client = Client()
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._connect()
+                await self._read(handler)
+            except (nats.errors.Error, aiohttp.ClientError, OSError):
+                await asyncio.sleep(0.25)
+            finally:
+                await self._leave()
+
+    async def _connect(self) -> None:
         options: dict[str, Any] = {"tls": self._tls} if self._tls else {}
-        self._client = await nats.connect(
+        await self._client.connect(
             self._url,
             user_credentials=str(self._credentials.creds_file),
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            allow_reconnect=False,
+            # A peer that is gone without a word is noticed within 2 × 10 s.
+            ping_interval=10,
+            max_outstanding_pings=2,
             error_cb=_ignore,
             name=self._credentials.code,
             **options,
         )
+
+    async def _read(self, handler: Handler) -> None:
+        """Reads until the connection or the consumer is gone."""
         stream = self._client.jetstream(timeout=10)
         name = self._credentials.code
-        consumer = ConsumerConfig(
-            durable_name=name, ack_policy=AckPolicy.EXPLICIT, deliver_policy=DeliverPolicy.ALL, ack_wait=30
-        )
+        try:
+            await stream.consumer_info("INBOX", name)
+        except NotFoundError:
+            consumer = ConsumerConfig(
+                durable_name=name, ack_policy=AckPolicy.EXPLICIT, deliver_policy=DeliverPolicy.ALL, ack_wait=30
+            )
+            await stream.add_consumer("INBOX", consumer)
+        subscription = await stream.pull_subscribe_bind(name, "INBOX")
         while not self._closing:
             try:
-                try:
-                    await stream.consumer_info("INBOX", name)
-                except NotFoundError:
-                    await stream.add_consumer("INBOX", consumer)
-                subscription = await stream.pull_subscribe_bind(name, "INBOX")
-                while not self._closing:
-                    with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
-                        for message in await subscription.fetch(64, timeout=5):
-                            await self._take(message, handler)
-            except (nats.errors.Error, OSError):
-                await asyncio.sleep(0.25)
+                messages = await subscription.fetch(64, timeout=5)
+            except TimeoutError:
+                continue
+            for message in messages:
+                await self._take(message, handler)
 
     async def _take(self, message: Msg, handler: Handler) -> None:
         headers = message.headers or {}
@@ -105,8 +126,13 @@ class BusInbox:
 
     async def close(self) -> None:
         self._closing = True
+        await self._leave()
+
+    async def _leave(self) -> None:
         if self._client is not None:
-            await self._client.close()
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._client.close()
 
 
 class HttpsInbox:
@@ -151,4 +177,4 @@ def _event(row: dict[str, Any]) -> Event:
 
 
 async def _ignore(_error: Exception) -> None:
-    """The client reconnects by itself."""
+    """What fails is raised where it is waited for, too."""
