@@ -177,4 +177,4 @@ def _event(row: dict[str, Any]) -> Event:
 
 
 async def _ignore(_error: Exception) -> None:
-    """What fails is raised where it is waited for, too."""
+    """Errors are raised where an answer is waited for, too."""

@@ -13,10 +13,11 @@ from services.esign.wiring.keys import open_keys
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.licences import open_licences
 from services.esign.wiring.neighbours import open_neighbours
+from services.esign.wiring.opened import Opened
 from services.esign.wiring.pages import open_layouts
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.signing import open_long_term
+from services.esign.wiring.signing import open_proof
 from services.esign.wiring.timestamps import open_timestamps
 from services.esign.wiring.upkeep import open_register_of_ledger, open_upkeep
 from services.esign.wiring.verification import open_verification
@@ -33,47 +34,34 @@ async def build(path: Path) -> AsyncIterator[Process]:
     hub = load(HubSettings, path, "hub")
     settings = load(EsignSettings, path, "esign")
     keys = open_keys(hub, settings)
-    secrets = keys.secrets
     async with (
         open_foundation("esign", hub, settings, store.METADATA, package="services.esign") as base,
         open_messaging(base, area="esign") as messaging,
         Parts(base) as parts,
     ):
-        base.store.use_cipher(secrets.keyring)
-        here = base, settings, secrets
+        base.store.use_cipher(keys.secrets.keyring)
         parts.add(keys)
-        ledger = parts.add(await open_ledger(*here))
-        log = ledger.log
+        ledger = parts.add(await open_ledger(base, settings, keys.secrets))
         # Before anything is answered: what the register forgot, the ledger knows.
-        parts.add(await open_register_of_ledger(base, secrets, log))
-        parts.add(open_evidence(base, log))
+        parts.add(await open_register_of_ledger(base, keys.secrets, ledger.log))
         beside = parts.add(open_neighbours(base))
-        people = beside.neighbours
-        layouts = parts.add(open_layouts(settings)).layouts
-        revocation = parts.add(open_revocation(base, secrets)).revocation
-        verification = parts.add(open_verification(*here, ledger=ledger, lists=revocation.lists))
-        timestamps = parts.add(open_timestamps(*here))
-        stamps = timestamps.stamps
-        seals = parts.add(open_seals(*here, ledger=log, guard=timestamps.guard, neighbours=people, layouts=layouts))
-        long_term = open_long_term(*here, stamps=stamps, revocation=revocation, http=timestamps.http)
-        documents = open_documents(
-            *here, ledger=log, neighbours=people, layouts=layouts, seals=seals, stamps=stamps, long_term=long_term
+        opened = Opened(
+            base=base,
+            settings=settings,
+            secrets=keys.secrets,
+            ledger=ledger.log,
+            neighbours=beside.neighbours,
+            layouts=parts.add(open_layouts(settings)).layouts,
         )
-        parts.add(documents)
-        flows = open_flows(
-            *here,
-            ledger=log,
-            slots=seals.slots,
-            neighbours=people,
-            identity=beside.identity,
-            layouts=layouts,
-            verifier=verification.verifier,
-            uploads=verification.uploads,
-            stamps=stamps,
-            long_term=long_term,
-        )
-        parts.add(flows)
-        parts.add(open_licences(*here, ledger=log, neighbours=people, slots=seals.slots))
-        parts.add(open_upkeep(base, secrets, timestamps.guard))
+        parts.add(open_evidence(opened))
+        revocation = parts.add(open_revocation(opened)).revocation
+        verification = parts.add(open_verification(opened, ledger.witness_vkeys, revocation.lists))
+        timestamps = parts.add(open_timestamps(opened))
+        proof = open_proof(opened, timestamps.stamps, revocation, timestamps.http)
+        seals = parts.add(open_seals(opened, timestamps.guard))
+        parts.add(open_documents(opened, seals, proof))
+        parts.add(open_flows(opened, beside.identity, seals.slots, verification, proof))
+        parts.add(open_licences(opened, seals.slots))
+        parts.add(open_upkeep(opened, timestamps.guard))
         parts.add(messaging.part)
         yield parts.process(replay=messaging.replay)

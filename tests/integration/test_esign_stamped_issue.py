@@ -139,7 +139,7 @@ async def test_a_renewed_document_is_known_by_what_was_logged(land: Land) -> Non
     await land.issuing().IssueCertificate(request(), None)
     row = await land.row()
     land.level = "B-LTA"
-    long_term = land.long_term()
+    long_term = land.proof().long_term
     assert long_term is not None
     renewed = await long_term.raised(row.pdf)
     found = land.judge(renewed, row.receipt)
@@ -156,10 +156,10 @@ def test_a_level_that_cannot_be_is_refused_at_start(land: Land) -> None:
     """A name that is none, and validation data without timestamps."""
     land.level = "B-X"
     with pytest.raises(ConfigError):
-        land.long_term()
+        land.proof()
     land.level, land.stamps = "B-LT", None  # type: ignore[assignment]
     with pytest.raises(ConfigError):
-        land.long_term()
+        land.proof()
 
 
 async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: Land) -> None:
@@ -169,7 +169,7 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
     await land.issuing().IssueCertificate(request(), None)
     row = await land.row()
     land.level = "B-LTA"
-    long_term = land.long_term()
+    long_term = land.proof().long_term
     assert long_term is not None
     renewed = await long_term.raised(row.pdf)
     with Verifier(30.0) as verifier:
@@ -191,7 +191,7 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
 async def test_what_several_signed_is_closed_at_the_level_that_is_set(land: Land, level: str) -> None:
     """One document timestamp closes it; at B-LT and B-LTA the document carries who signed and stamped."""
     land.level = level
-    long_term = land.long_term()
+    long_term = land.proof().long_term
     if long_term is not None:
         long_term.roots = (*long_term.roots, setting().root.certificate)
     parts: Any = None

@@ -32,6 +32,8 @@ from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from services.esign.wiring.flows import open_flows
 from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.signing import Proof
+from services.esign.wiring.verification import VerificationPart
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
@@ -45,6 +47,7 @@ from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.foundation import foundation_of
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
+from tests.support.opened import opened_with
 from tests.support.verdicts import judged
 
 SCENARIO = "case_receipt"
@@ -112,22 +115,9 @@ class Land:
         base = MortalFoundation(self)
         ledger: Any = MortalLedger(self)
         unused: Any = None
-        neighbours: Any = Neighbours()
-        settings: Any = self.base.settings
-        part = open_flows(
-            base,
-            settings,
-            self.secrets,
-            ledger=ledger,
-            slots=Slots(self.clock),
-            neighbours=neighbours,
-            identity=unused,
-            layouts=self.executor,
-            verifier=unused,
-            uploads=unused,
-            stamps=self.stamps,
-            long_term=None,
-        )
+        opened = opened_with(base, self.secrets, ledger, Neighbours(), self.executor)
+        uploads = VerificationPart(verifier=unused, uploads=unused)
+        part = open_flows(opened, unused, Slots(self.clock), uploads, Proof(stamps=self.stamps, long_term=None))
         consents: Any = Reader(self.clock)
         part.flows.consents = consents
         return part.flows

@@ -26,6 +26,7 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.seals import open_seals
+from services.esign.wiring.signing import Proof
 from services.esign.wiring.timestamps import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
@@ -39,6 +40,7 @@ from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data
 from tests.support.of_case import of_case
+from tests.support.opened import opened_with
 from tests.support.outsiders import outsider
 
 CASE = "NMG202606010001"
@@ -123,11 +125,10 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         await migrate(url, "services.esign", clock)
         kept = await Store.open(url, store.METADATA, clock=clock)
         base = foundation_of("esign", hub, outside.settings, clock, kept)
-        neighbours: Any = Neighbours()
         ledger = await open_ledger(base, outside.settings, secrets)
-        timestamps = open_timestamps(base, outside.settings, secrets)
-        common: Any = {"ledger": ledger.log, "neighbours": neighbours, "layouts": executor}
-        sealing = open_seals(base, outside.settings, secrets, guard=timestamps.guard, **common)
+        opened = opened_with(base, secrets, ledger.log, Neighbours(), executor)
+        timestamps = open_timestamps(opened)
+        sealing = open_seals(opened, timestamps.guard)
         now_us = clock.now_us()
         applied = Seal("01JZ00000000000000000000SE", "police", ORGANISATION, SealState.ACTIVE, 0, 0)
         made = await sealing.seals.maker.make(applied, now_us)
@@ -138,15 +139,7 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         set_current(
             CurrentCall("/esign/IssueCertificate", "r", "", audit=True, caller=Caller(CallerKind.PLATFORM, "police"))
         )
-        documents = open_documents(
-            base,
-            outside.settings,
-            secrets,
-            seals=sealing,
-            stamps=timestamps.stamps,
-            long_term=None,
-            **common,
-        )
+        documents = open_documents(opened, sealing, Proof(stamps=timestamps.stamps, long_term=None))
         facts = {name: certificate_data().facts[name] for name in ("from", "to")}
         await documents.certificates.IssueCertificate(
             pb.IssueCertificateRequest(request_id="request-0001", case_code=CASE, facts=facts), None

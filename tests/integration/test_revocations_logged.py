@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,10 +144,7 @@ async def test_tasks_outlive_a_store_that_is_away(land: SealLand, monkeypatch: p
     monkeypatch.setattr(withdrawals, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(seal_life, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(retrying, "FIRST_PAUSE_S", 0.01)
-    people, settings = land.issuing.neighbours, EsignSettings()
-    licences = open_licences(
-        land.base, settings, land.secrets, ledger=land.ledger, neighbours=people, slots=land.slots
-    ).licences
+    licences = open_licences(replace(land.opened, settings=EsignSettings()), land.slots).licences
     task, module, name = {
         "revocations": (at_next_start(land).watch, document_rows, "revocations_unlogged"),
         "seals": (land.seals.life.watch, seal_store, "unlogged"),

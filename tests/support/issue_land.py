@@ -5,7 +5,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import seals as seal_rows
-from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.opened import Opened
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.signing import open_long_term
+from services.esign.wiring.signing import Proof, open_proof
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.foundation import Foundation
@@ -46,6 +46,7 @@ from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import certificate_data
 from tests.support.of_case import of_case
+from tests.support.opened import opened_with
 from tests.support.verdicts import judged
 
 CASE = "NMG202606010001"
@@ -99,29 +100,19 @@ class Land:
     level: str = ""
     http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(trust_env=False))
 
-    def long_term(self) -> LongTerm | None:
-        settings = EsignSettings(ses_sidecar=False, level=self.level)
-        return open_long_term(
-            self.base,
-            settings,
-            self.secrets,
-            stamps=self.stamps,
-            revocation=open_revocation(self.base, self.secrets).revocation,
-            http=self.http,
-        )
+    @property
+    def opened(self) -> Opened:
+        return opened_with(self.base, self.secrets, self.ledger, Neighbours(), self.executor)
+
+    def proof(self) -> Proof:
+        opened = replace(self.opened, settings=EsignSettings(ses_sidecar=False, level=self.level))
+        return open_proof(opened, self.stamps, open_revocation(opened).revocation, self.http)
 
     def issuing(self) -> CertificateService:
         """The service as it is after a start, its task running."""
-        neighbours: Any = Neighbours()
-        settings: Any = self.base.settings
-        common: Any = {"ledger": self.ledger, "neighbours": neighbours, "layouts": self.executor}
-        guard = ClockGuard(self.base.clock)
-        seals = open_seals(self.base, settings, self.secrets, guard=guard, **common)
-        long_term = self.long_term()
-        documents = open_documents(
-            self.base, settings, self.secrets, seals=seals, stamps=self.stamps, long_term=long_term, **common
-        )
-        certificates = documents.certificates
+        opened = self.opened
+        seals = open_seals(opened, ClockGuard(self.base.clock))
+        certificates = open_documents(opened, seals, self.proof()).certificates
         self.started.append(asyncio.create_task(certificates.issuing.finish_interrupted()))
         return certificates
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +122,7 @@ async def licence_land(kept: Path | None = None, *, seal: bool = True, **setting
     """`seal` False: the hub that was kept has its seal."""
     async with seal_land(kept=kept) as seals:
         people: Any = _Neighbours()
-        part = open_licences(
-            seals.base,
-            EsignSettings(**settings),
-            seals.secrets,
-            ledger=seals.ledger,
-            neighbours=people,
-            slots=seals.slots,
-        )
+        part = open_licences(replace(seals.opened, settings=EsignSettings(**settings), neighbours=people), seals.slots)
         licences = part.licences
         address = f"unix:{seals.folder}/l.sock"
         listener = edge_listener(address, part.edge, TRUST, nobody_refused)

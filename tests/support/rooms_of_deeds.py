@@ -209,9 +209,12 @@ def production_on_tests(root: Path) -> list[str]:
 
 
 def packages_not_required(root: Path) -> list[str]:
-    """What runs imports packages that the project requires by name: others are there by chance."""
+    """What runs imports packages that the project requires by name: others are there by chance. Examples run from a
+    checkout, with what developers have.
+    """
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    required = {_plain(re.split(r"[=\[<>]", each)[0]) for each in project["dependencies"]}
+    required = _distributions(project["dependencies"])
+    for_developers = required | _distributions(project.get("optional-dependencies", {}).get("dev", []))
     distributions = packages_distributions()
     # Its own library is installed beside it, and not by it; type checkers alone have `_typeshed`.
     known = {"shuniu", "services", "gateway", "examples", "shuniu_client", "_typeshed", *sys.stdlib_module_names}
@@ -221,8 +224,13 @@ def packages_not_required(root: Path) -> list[str]:
         if "testing" not in name(root, path)
         for line, word in _imports(path)
         if (top := word.split(".")[0]) not in known
-        and not required & {_plain(each) for each in distributions.get(top, ())}
+        and not (for_developers if name(root, path).startswith("examples/") else required)
+        & {_plain(each) for each in distributions.get(top, ())}
     ]
+
+
+def _distributions(requirements: list[str]) -> set[str]:
+    return {_plain(re.split(r"[=\[<>]", each)[0]) for each in requirements}
 
 
 def _plain(distribution: str) -> str:

@@ -35,8 +35,10 @@ from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.opened import Opened
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
+from services.esign.wiring.signing import Proof
 from services.esign.wiring.timestamps import TimestampsPart, open_timestamps
 from services.esign.wiring.upkeep import open_register_of_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
@@ -52,6 +54,7 @@ from shuniu.kit.rpc.uploads import Carries, UploadRoom, busy
 from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
+from tests.support.opened import opened_with
 
 TRUST = "hub.test"
 POLICE = "police"
@@ -144,6 +147,7 @@ class SealLand:
     listener: Listener
     folder: Path
     timestamps: TimestampsPart
+    opened: Opened
 
     @property
     def owner(self) -> Any:
@@ -290,33 +294,15 @@ async def seal_land(
         )
         secrets = Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
-        opened = await Store.open(url, store.METADATA, clock=clock)
-        opened.use_cipher(secrets.keyring)
-        base = foundation_of("esign", hub, settings, clock, opened)
-        people: Any = Neighbours()
+        rows = await Store.open(url, store.METADATA, clock=clock)
+        rows.use_cipher(secrets.keyring)
+        base = foundation_of("esign", hub, settings, clock, rows)
         ledger = await open_ledger(base, settings, secrets)
         await open_register_of_ledger(base, secrets, ledger.log)
-        timestamps = open_timestamps(base, settings, secrets)
-        sealing = open_seals(
-            base,
-            settings,
-            secrets,
-            ledger=ledger.log,
-            guard=timestamps.guard,
-            neighbours=people,
-            layouts=executor,
-        )
-        documents = open_documents(
-            base,
-            settings,
-            secrets,
-            ledger=ledger.log,
-            neighbours=people,
-            layouts=executor,
-            seals=sealing,
-            stamps=timestamps.stamps,
-            long_term=None,
-        )
+        opened = opened_with(base, secrets, ledger.log, Neighbours(), executor)
+        timestamps = open_timestamps(opened)
+        sealing = open_seals(opened, timestamps.guard)
+        documents = open_documents(opened, sealing, Proof(stamps=timestamps.stamps, long_term=None))
         with Verifier(10.0) as verifier:
             judging = VerificationService(base, secrets, verifier, 1 << 24, ledger=ledger.log, registers=(flow_of,))
             uploads = UploadRoom(settings.uploads_most_bytes, busy)
@@ -324,7 +310,7 @@ async def seal_land(
                 *sealing.edge,
                 *documents.edge,
                 servicer(judging, {"VerifyDocument": Carries(uploads)}),
-                *open_revocation(base, secrets).edge,
+                *open_revocation(opened).edge,
             ]
             listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)
             await listener.start()
@@ -343,6 +329,7 @@ async def seal_land(
                 listener,
                 data,
                 timestamps,
+                opened,
             )
             try:
                 yield found
@@ -352,7 +339,7 @@ async def seal_land(
                 # A test may have opened it again.
                 await found.ledger.close()
                 await timestamps.http.aclose()
-                await opened.close()
+                await rows.close()
                 secrets.close()
 
 

@@ -1,11 +1,10 @@
 """Opens evidence: digests of other services in the ledger."""
 
 from services.esign.evidence.service import EvidenceService
-from services.esign.ledger.sequencer import Sequencer
-from shuniu.kit.foundation import Foundation
+from services.esign.wiring.opened import Opened
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
 
-def open_evidence(base: Foundation, ledger: Sequencer) -> Part:
-    return Part(peer=[servicer(EvidenceService(base, ledger))])
+def open_evidence(opened: Opened) -> Part:
+    return Part(peer=[servicer(EvidenceService(opened.base, opened.ledger))])

@@ -6,17 +6,14 @@ from pathlib import Path
 
 from cryptography import x509
 
-from services.esign.config import EsignSettings, KeyFiles
-from services.esign.keys.secrets import Secrets
-from services.esign.ledger.sequencer import Sequencer
+from services.esign.config import KeyFiles
 from services.esign.licences import store as licence_store
 from services.esign.licences.issuing import LicenceIssuing
 from services.esign.licences.service import LicenceCredentialService, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
-from services.esign.service.neighbours import Neighbours
+from services.esign.wiring.opened import Opened
 from shuniu.kit.crypto import pem_files
-from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError, unusable
 from shuniu.kit.rpc.server import servicer
@@ -27,16 +24,9 @@ class LicencesPart(Part):
     licences: LicenceCredentialService
 
 
-def open_licences(
-    base: Foundation,
-    settings: EsignSettings,
-    secrets: Secrets,
-    *,
-    ledger: Sequencer,
-    neighbours: Neighbours,
-    slots: Slots,
-) -> LicencesPart:
+def open_licences(opened: Opened, slots: Slots) -> LicencesPart:
     """With the types that ship and those of the settings. Raises ConfigError."""
+    base, settings, secrets = opened.base, opened.settings, opened.secrets
     directories = [Path(__file__).parents[1] / "licences" / "types"]
     if settings.licence_types.name:
         directories.append(settings.licence_types)
@@ -49,7 +39,8 @@ def open_licences(
         raise ConfigError(f"[esign] licence_types: {settings.licence_types}: {error}") from None
     root = pem_files.certificates_pem(KeyFiles(base.hub.data_dir).root)
     roots = x509.load_pem_x509_certificates(root + b"\n" + secrets.ca_roots)
-    issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
+    seconds = settings.licence_nonce_seconds
+    issuing = LicenceIssuing(base, secrets, opened.ledger, opened.neighbours, slots, types, seconds)
     lists = StatusLists(base, secrets.seal_ca, settings.licence_status_ttl, settings.licence_status_lives)
     licences = LicenceCredentialService(base, issuing, lists, roots)
 

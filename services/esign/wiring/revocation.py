@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.esign.keys.secrets import Secrets
 from services.esign.revocation.service import RevocationService
-from shuniu.kit.foundation import Foundation
+from services.esign.wiring.opened import Opened
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
@@ -14,10 +13,11 @@ class RevocationPart(Part):
     revocation: RevocationService
 
 
-def open_revocation(base: Foundation, secrets: Secrets) -> RevocationPart:
+def open_revocation(opened: Opened) -> RevocationPart:
+    secrets = opened.secrets
     sm = secrets.sm
     revocation = RevocationService(
-        base,
+        opened.base,
         secrets.seal_ca,
         None if sm is None else sm.seal_ca,
         secrets.seal_ca_retired,

@@ -1,13 +1,9 @@
 """Opens seals: their life, their making, the slots they sign in, and their SM2 side."""
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from services.esign.certification.authorities import open_authority, with_remote_seals
-from services.esign.config import EsignSettings
 from services.esign.documents.views import sealed_by
-from services.esign.keys.secrets import Secrets
-from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.life import SealLife
 from services.esign.seals.maker import SealMaker
 from services.esign.seals.service.operators import SealAdminService
@@ -15,9 +11,8 @@ from services.esign.seals.service.owners import SealService
 from services.esign.seals.service.persons import PersonalSealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.sm2_side import Sidecars
-from services.esign.service.neighbours import Neighbours
 from services.esign.timestamps.clock_guard import ClockGuard
-from shuniu.kit.foundation import Foundation
+from services.esign.wiring.opened import Opened
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
@@ -31,19 +26,12 @@ class SealsPart(Part):
     sidecars: Sidecars | None
 
 
-def open_seals(
-    base: Foundation,
-    settings: EsignSettings,
-    secrets: Secrets,
-    *,
-    ledger: Sequencer,
-    guard: ClockGuard,
-    neighbours: Neighbours,
-    layouts: Executor,
-) -> SealsPart:
+def open_seals(opened: Opened, guard: ClockGuard) -> SealsPart:
     """Raises ConfigError."""
+    base, settings, secrets = opened.base, opened.settings, opened.secrets
+    neighbours, layouts = opened.neighbours, opened.layouts
     slots = Slots(base.clock, guard, secrets.digest)
-    life = SealLife(base, ledger, slots, secrets.marks)
+    life = SealLife(base, opened.ledger, slots, secrets.marks)
     own, enrolling = open_authority(settings, secrets.seal_ca)
     maker = SealMaker(
         base,

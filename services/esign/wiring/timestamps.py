@@ -7,13 +7,12 @@ import httpx
 
 from services.esign import metrics
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.keys.secrets import Secrets
 from services.esign.signing.domain.long_term import Level
 from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
 from services.esign.timestamps.service import TimestampService
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
+from services.esign.wiring.opened import Opened
 from shuniu.kit.crypto import pem_files
-from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.rpc.server import servicer
@@ -31,14 +30,13 @@ class TimestampsPart(Part):
     http: httpx.AsyncClient
 
 
-def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets) -> TimestampsPart:
+def open_timestamps(opened: Opened) -> TimestampsPart:
     """Raises ConfigError."""
-    reference = NtpReference.of(settings.clock_reference) if settings.clock_reference else None
-    guard = ClockGuard(base.clock, reference)
-    authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
+    reference = opened.settings.clock_reference
+    guard = ClockGuard(opened.base.clock, NtpReference.of(reference) if reference else None)
+    authority = None if opened.secrets.tsa is None else Authority(opened.secrets.tsa, guard)
     http = httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
-
-    stamps = _stamps(base, settings, secrets, authority, http)
+    stamps = _stamps(opened, authority, http)
 
     async def facts() -> Mapping[str, str]:
         return {"clock": "in doubt" if guard.now_us() is None else "right"}
@@ -61,23 +59,18 @@ def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets)
     )
 
 
-def _stamps(
-    base: Foundation,
-    settings: EsignSettings,
-    secrets: Secrets,
-    authority: Authority | None,
-    http: httpx.AsyncClient,
-) -> TimestampSource | None:
+def _stamps(opened: Opened, authority: Authority | None, http: httpx.AsyncClient) -> TimestampSource | None:
     """Opens what stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with the
     digest of the hub's profile. Raises ConfigError.
     """
+    base, settings = opened.base, opened.settings
     level = level_of(settings)
     if settings.timestamp is False or level is Level.B:
         return None
     if settings.timestamp_url:
         path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
         try:
-            return HttpTimestamps(settings.timestamp_url, http, read_roots(path), base.clock, secrets.digest)
+            return HttpTimestamps(settings.timestamp_url, http, read_roots(path), base.clock, opened.secrets.digest)
         except (OSError, ValueError) as error:
             raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
     if authority is None and settings.timestamp is None and level is None:

@@ -10,18 +10,19 @@ from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.upkeep.ended_keys import EndedKeys
 from services.esign.upkeep.register_of_ledger import RegisterOfLedger
 from services.esign.upkeep.rewrapping import Rewrapping
+from services.esign.wiring.opened import Opened
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.run import StartRefusedError
 
 
-def open_upkeep(base: Foundation, secrets: Secrets, guard: ClockGuard) -> Part:
-    rewrapping = Rewrapping(base, secrets.keyring)
+def open_upkeep(opened: Opened, guard: ClockGuard) -> Part:
+    rewrapping = Rewrapping(opened.base, opened.secrets.keyring)
 
     async def facts() -> Mapping[str, str]:
         return {"older_wrapped": str(await rewrapping.older())}
 
-    return Part(tasks=[rewrapping.run, EndedKeys(base, guard).watch], facts=facts)
+    return Part(tasks=[rewrapping.run, EndedKeys(opened.base, guard).watch], facts=facts)
 
 
 async def open_register_of_ledger(base: Foundation, secrets: Secrets, log: Sequencer) -> Part:

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
-from services.esign.keys.secrets import Secrets
 from services.esign.revocation.own_list import RevocationLists
 from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
-from services.esign.wiring.ledger import LedgerPart
+from services.esign.wiring.opened import Opened
 from services.esign.wiring.timestamps import outside_roots
-from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.fair_queue import Room
@@ -29,23 +27,22 @@ class VerificationPart(Part):
     uploads: UploadRoom
 
 
-def open_verification(
-    base: Foundation, settings: EsignSettings, secrets: Secrets, *, ledger: LedgerPart, lists: RevocationLists
-) -> VerificationPart:
+def open_verification(opened: Opened, witness_vkeys: tuple[str, ...], lists: RevocationLists) -> VerificationPart:
     """Raises ConfigError."""
+    settings = opened.settings
     tsa_pem, uploads, verifier = outside_roots(settings), _uploads(settings), _verifier(settings)
 
     async def close() -> None:
         verifier.close()
 
     verification = VerificationService(
-        base,
-        secrets,
+        opened.base,
+        opened.secrets,
         verifier,
         settings.document_most_bytes,
-        ledger.log,
+        opened.ledger,
         tsa_pem=tsa_pem,
-        witness_vkeys=ledger.witness_vkeys,
+        witness_vkeys=witness_vkeys,
         registers=(flow_of,),
         lists=lists,
     )
