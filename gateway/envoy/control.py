@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from gateway.envoy import contract, render
 from gateway.envoy.process import EnvoyProcess, EnvoyRefusedError, Port, validate
 from gateway.envoy.settings import Edge
-from gateway.envoy.suspension import SuspendedFile, follow, replace
+from gateway.envoy.suspension import SuspendedFile, follow
 from shuniu.kit.crypto import pem_files
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process import log
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.durable import replace_private
 from shuniu.kit.process.health import Health
 from shuniu.kit.rpc import client
 
@@ -59,7 +60,7 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
     envoy: EnvoyProcess | None = None
     try:
         for name, content in render.render(settings, contract.shipped(), codes, control_port).items():
-            replace(directory / name, content)
+            replace_private(directory / name, content)
         await validate(directory / render.BOOTSTRAP)
         suspended.apply_suspended(codes)
         envoy = await EnvoyProcess.start(
@@ -70,7 +71,7 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
         )
         ports = await envoy.ports()
         for port in ports:
-            replace(settings.hub.run_dir / f"edge.{port.name}", f"{port.host}:{port.port}\n".encode())
+            replace_private(settings.hub.run_dir / f"edge.{port.name}", f"{port.host}:{port.port}\n".encode())
         yield RunningEdge(envoy, suspended, ports, not_ready)
     finally:
         if envoy is not None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway.envoy import render
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process import log
+from shuniu.kit.process.durable import replace_private
 
 _log = log.get("suspension")
 
@@ -50,18 +50,7 @@ class SuspendedFile:
         """Makes Envoy refuse exactly these platforms, on open connections too. Does nothing when they are the same."""
         if codes == self._applied:
             return
-        replace(self._memory, json.dumps(sorted(codes)).encode())
-        replace(self._file, render.render_suspended(self._trust_domain, codes))
+        replace_private(self._memory, json.dumps(sorted(codes)).encode())
+        replace_private(self._file, render.render_suspended(self._trust_domain, codes))
         self._applied = codes
         _log.info("suspended", platforms=sorted(codes))
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Replaces a file by an atomic rename, readable by us only."""
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shuniu.kit.process import config
 from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.process.durable import write_secret
 from shuniu.kit.rpc import client
 
 MIB = 1024 * 1024
@@ -95,7 +96,7 @@ def csrf_key(settings: Web) -> bytes:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                config.write_secret(path, secrets.token_bytes(32))
+                write_secret(path, secrets.token_bytes(32))
             except FileExistsError:
                 pass  # another replica on this directory was first
     key = config.secret(path)

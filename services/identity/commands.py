@@ -1,7 +1,6 @@
 """Commands that make keys and operators while the hub is down."""
 
 import datetime as dt
-import os
 import secrets
 from pathlib import Path
 
@@ -26,7 +25,8 @@ from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.events import bus_server, outbox
 from shuniu.kit.foundation import new_event
 from shuniu.kit.process.clock import Clock, SystemClock
-from shuniu.kit.process.config import HubSettings, load, write_secret
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.durable import write_public, write_secret
 from shuniu.kit.service_settings import database_url
 from shuniu.kit.store import Store, audit
 from shuniu.kit.store.audit import AuditRecord
@@ -50,7 +50,7 @@ def initialise(config: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not files.platform_ca_key.exists():
         authority = x509.new_authority("Platform CA", hub.name, dt.datetime.now(dt.UTC))
-        _write_public(files.platform_ca, authority.pem())
+        write_public(files.platform_ca, authority.pem())
         write_secret(files.platform_ca_key, x509.private_pem(authority.key))
     if not files.keyring.exists():
         add_key(files.keyring, profile.of(hub.profile).storage_key)
@@ -183,10 +183,3 @@ def _hand_over(directory: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         (directory / name).unlink(missing_ok=True)
         write_secret(directory / name, content)
-
-
-def _write_public(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

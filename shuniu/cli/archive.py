@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, cast
 
+from shuniu.kit.process import durable
 from shuniu.kit.process.config import ConfigError
 
 MANIFEST: Final = "manifest.json"
@@ -171,11 +172,7 @@ def _nameless(target: Path) -> Iterator[BinaryIO]:
             finally:
                 os.close(here)
     draft.replace(target)
-    here = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(here)
-    finally:
-        os.close(here)
+    durable.sync(folder)
 
 
 @contextlib.contextmanager

@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import datetime as dt
-import os
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
@@ -18,7 +16,8 @@ from shuniu.cli.place import BusPlace, EdgePlace, Place, free_ports, run_dir_for
 from shuniu.cli.stores import migrate_all
 from shuniu.kit.crypto import profile, x509
 from shuniu.kit.process.clock import SystemClock
-from shuniu.kit.process.config import ConfigError, HubSettings, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.process.durable import write_public, write_secret
 
 OPERATORS = {"system": "admin.system", "security": "admin.security", "audit": "admin.audit"}
 """Three disjoint administrator roles (GB/T 22239), each with the scope it holds."""
@@ -183,15 +182,8 @@ def _edge_certificate(place: Place, hub: HubSettings, host: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     hosts = list(dict.fromkeys([host, "localhost", "127.0.0.1"]))
     certificate = x509.issue_server(authority, key.public_key(), hosts, now, 365)
-    _write(place.trust, authority.pem())
+    write_public(place.trust, authority.pem())
     write_secret(place.data / "keys" / "edge-ca.key", x509.private_pem(authority.key))
     chain = certificate.public_bytes(serialization.Encoding.PEM) + authority.pem()
-    _write(place.data / "pki" / "edge.pem", chain)
+    write_public(place.data / "pki" / "edge.pem", chain)
     write_secret(place.data / "keys" / "edge.key", x509.private_pem(key))
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

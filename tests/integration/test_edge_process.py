@@ -22,11 +22,12 @@ import pytest_asyncio
 from cryptography import x509
 
 from gateway.envoy import contract, control, process, render
-from gateway.envoy.suspension import follow, replace
+from gateway.envoy.suspension import follow
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.durable import replace_private
 from shuniu.kit.rpc import client
 from shuniu.kit.rpc.sockets import peer_address
 from shuniu.kit.testing.clock import eventually
@@ -255,8 +256,8 @@ async def test_new_certificate_without_restart(started):
     renewed = world.server_authority.issue(
         x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")), to_days=2.0
     )
-    replace(world.data / "keys" / "edge.key", renewed.key)
-    replace(world.data / "pki" / "edge.pem", renewed.certificate)
+    replace_private(world.data / "keys" / "edge.key", renewed.key)
+    replace_private(world.data / "pki" / "edge.pem", renewed.certificate)
 
     async def served() -> bool:
         address = ("127.0.0.1", started.port("people"))

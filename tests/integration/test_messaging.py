@@ -14,7 +14,8 @@ from shuniu.kit.events.consumer import ConsumerSettings
 from shuniu.kit.foundation import ServiceSettings
 from shuniu.kit.messaging import Reading, open_messaging
 from shuniu.kit.process.clock import SystemClock
-from shuniu.kit.process.config import ConfigError, HubSettings, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.process.durable import write_secret
 from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.store.tables import dead_letter
 from shuniu.kit.testing import eventually

@@ -3,7 +3,8 @@
 import secrets
 from pathlib import Path
 
-from shuniu.kit.process.config import secret, write_secret
+from shuniu.kit.process.config import secret
+from shuniu.kit.process.durable import write_secret
 
 
 def page_key(path: Path) -> bytes:

@@ -19,12 +19,12 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys import authority_files
 from services.esign.keys import sm2 as sm_keys
 from services.esign.keys import sm2_timestamp as sm_tsa_keys
-from services.esign.keys.sm2 import write_public
 from services.esign.pages.domain import qr
 from shuniu.kit.crypto import pem_files, profile, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
 from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.process.durable import write_public
 
 
 def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:

@@ -25,7 +25,7 @@ from services.esign.keys import sm2_timestamp as sm_tsa_keys
 from services.esign.keys import timestamp as tsa_keys
 from services.esign.keys.of_seals import SealKey, open_kept
 from services.esign.keys.public import ledger_name, retired_ledger_keys
-from services.esign.keys.sm2 import SmSecrets, write_public
+from services.esign.keys.sm2 import SmSecrets
 from services.esign.ledger.domain.ledger import Marks
 from services.esign.ledger.domain.note import NoteSigner, VerifierKey
 from services.esign.pages.domain.qr import QrSigner
@@ -37,7 +37,8 @@ from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_devic
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
 from shuniu.kit.process import log
-from shuniu.kit.process.config import ConfigError, HubSettings, made_of, secret, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings, made_of, secret
+from shuniu.kit.process.durable import write_public, write_secret
 
 _log = log.get("keys")
 

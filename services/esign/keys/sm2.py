@@ -1,6 +1,5 @@
 """Esign's SM2 keys: a root, a seal CA and a seal maker beside the international ones. A hub may have none."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from services.esign.config import KeyFiles
 from shuniu.kit.crypto import pem_files, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom, SmKey
-from shuniu.kit.process.config import ConfigError, write_secret
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.durable import write_public, write_secret
 
 ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
 
@@ -135,14 +135,6 @@ def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
 
 def certificate_pem(certificate: bytes) -> bytes:
     return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
-
-
-def write_public(path: Path, content: bytes) -> None:
-    """Durable before return."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_signer(files: tuple[Path, Path], room: KeyRoom) -> Sm2Signer:

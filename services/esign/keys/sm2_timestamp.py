@@ -8,13 +8,14 @@ from services.esign.config import KeyFiles
 from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.digests import SM3
 from services.esign.keys.counted import SM2_WITH_SM3, CountedKey
-from services.esign.keys.sm2 import ROOT, certificate_pem, key_pair, load_signer, write_public
+from services.esign.keys.sm2 import ROOT, certificate_pem, key_pair, load_signer
 from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto import pem_files, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
 from shuniu.kit.crypto.usage import Purpose
 from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.durable import write_public
 
 CA, AUTHORITY = "tsa-ca", "tsa"
 

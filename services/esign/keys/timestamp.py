@@ -5,12 +5,12 @@ from services.esign.config import KeyFiles
 from services.esign.domain.cms.signed_data import P256Key
 from services.esign.keys import authority_files
 from services.esign.keys.counted import P256_WITH_SHA256, CountedKey
-from services.esign.keys.sm2 import write_public
 from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import KeyRoom
 from shuniu.kit.crypto.usage import Purpose
-from shuniu.kit.process.config import ConfigError, write_secret
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.durable import write_public, write_secret
 
 
 def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:

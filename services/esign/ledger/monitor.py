@@ -7,7 +7,6 @@ rewritten its past, and both signed checkpoints together prove it.
 
 import base64
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +19,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.ledger.domain import ledger, note, tiles, tree
 from services.esign.ledger.domain.ledger import Checkpoint
 from services.esign.ledger.domain.tiles import TileName
+from shuniu.kit.process.durable import replace_private
 
 # A full bundle of the longest entries.
 MAX_FILE = tiles.WIDTH * (2 + tiles.MAX_ENTRY)
@@ -118,12 +118,7 @@ class Memory:
         """Durably, in place of the last one."""
         rows = [[one.hex() for one in row] for row in self.edge.rows]
         fields = {"checkpoint": self.checkpoint, "size": self.edge.size, "rows": rows}
-        passing = path.with_name(f".{path.name}.new")
-        with passing.open("w", encoding="utf-8") as file:
-            json.dump(fields, file)
-            file.flush()
-            os.fsync(file.fileno())
-        passing.replace(path)
+        replace_private(path, json.dumps(fields).encode())
 
 
 @dataclass(frozen=True, slots=True)

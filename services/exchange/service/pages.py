@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from shuniu.kit.process.config import secret, write_secret
+from shuniu.kit.process.config import secret
+from shuniu.kit.process.durable import write_secret
 from shuniu.kit.rpc.paging import Position, decode_token, encode_token, page_size
 
 _KEY_BYTES = 32

@@ -6,7 +6,8 @@ from pathlib import Path
 from services.identity.vault.config import VaultFiles
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
-from shuniu.kit.process.config import HubSettings, load, write_secret
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.durable import write_secret
 
 
 def initialise(config: Path) -> None:

@@ -16,7 +16,8 @@ from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.crypto.pkcs11_token import Pkcs11Token
 from shuniu.kit.crypto.pkcs11_uri import TokenUri
 from shuniu.kit.crypto.sdf_device import SdfDevice, SdfUri
-from shuniu.kit.process.config import ConfigError, secret, write_secret
+from shuniu.kit.process.config import ConfigError, secret
+from shuniu.kit.process.durable import write_secret
 
 _Key = TypeVar("_Key")
 FILE: Final = "file"

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shuniu.kit.crypto.device import Cipher, Reference
 from shuniu.kit.crypto.sm import Sm4Gcm
 from shuniu.kit.crypto.usage import Purpose, count
-from shuniu.kit.process.config import ConfigError, secret, write_secret
+from shuniu.kit.process.config import ConfigError, secret
+from shuniu.kit.process.durable import write_secret
 
 _NONCE: Final = 12
 _AES, _SM4 = 32, 16

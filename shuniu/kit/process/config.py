@@ -274,12 +274,3 @@ def secret(path: Path, setting: str = "") -> bytes:
 def secret_text(path: Path, setting: str = "") -> str:
     """`secret` as text. Raises ConfigError, also where it is not UTF-8."""
     return made_of(secret(path, setting), path, bytes.decode, " UTF-8 文本", "text in UTF-8", setting)
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Makes a 0600 file, durable before return. Refuses to overwrite."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -21,6 +21,7 @@ from services.esign.ledger.domain.ledger import Checkpoint, Receipt
 from services.esign.ledger.domain.note import NoteSigner, VerifierKey
 from services.esign.ledger.domain.tiles import TileName
 from services.esign.ledger.store import journal as journal_format
+from shuniu.kit.process import durable
 
 CHECKPOINT, JOURNAL = "checkpoint", ".journal"
 # Beside the specification's own files: a reader that demands witnesses need not wait for the next ones.
@@ -83,7 +84,7 @@ class LedgerStore:
         journal = os.open(directory / JOURNAL, os.O_CREAT | os.O_RDWR, 0o600)
         # A journal whose name is lost with the power would take with it what was answered.
         for folder in (directory, directory.parent):
-            _sync(folder)
+            durable.sync(folder)
         store = cls(directory, signer, retired, lock, journal)
         try:
             store._recover()
@@ -224,10 +225,10 @@ class LedgerStore:
         filled = {path.with_name(path.name + ".p") for path in whole}
         needed = whole | {self.directory / path for path in self._partial()}
         for path in needed | {self.directory / CHECKPOINT}:
-            _sync(path)
+            durable.sync(path)
             folders.update(parent for parent in path.parents if parent.is_relative_to(self.directory))
         for folder in folders:
-            _sync(folder)
+            durable.sync(folder)
         os.ftruncate(self._journal, 0)
         # Before the sync, which may fail: a record written behind the end would never be found again.
         self._journal_size = 0
@@ -330,7 +331,7 @@ class LedgerStore:
         """For what no journal vouches for: the file is whole at any time, before and after."""
         passing = self.directory / f".{path}.new"
         passing.write_bytes(data)
-        _sync(passing)
+        durable.sync(passing)
         passing.replace(self.directory / path)
 
     # Reading back.
@@ -461,14 +462,6 @@ class LedgerStore:
 
 def _hashes(data: bytes) -> list[bytes]:
     return [data[at : at + tree.HASH_SIZE] for at in range(0, len(data), tree.HASH_SIZE)]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _damaged(reason: str, en: str) -> LedgerDamagedError:

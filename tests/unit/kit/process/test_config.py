@@ -7,7 +7,8 @@ from typing import Annotated
 import pytest
 
 from shuniu.kit.foundation import ServiceSettings
-from shuniu.kit.process.config import ConfigError, HubSettings, Within, load, secret, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings, Within, load, secret
+from shuniu.kit.process.durable import write_secret
 
 
 @dataclass(frozen=True, slots=True)
