@@ -62,7 +62,7 @@ def test_a_rule_or_a_shade_in_the_place_hides_no_neighbour(under: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "ink", [b".3 g", b".445 g", b".46 g", b".2 .2 .6 rg", b".45 .45 .1 rg", b".5 .3 .1 rg", b"0 .4 .1 rg"]
+    "ink", [b".3 g", b".445 g", b".46 g", b".2 .2 .6 rg", b".45 .45 .1 rg", b".5 .3 .1 rg", b"0 .4 .1 rg", b"0 0 .6 rg"]
 )
 def test_ink_that_is_not_black_goes_on_with_black(ink: bytes) -> None:
     """Only a full colour is another hand's."""

@@ -158,7 +158,7 @@ def signed(
     found = dict(unsigned() if files is None else files)
     number = sum(name.endswith("/Signature.xml") for name in found)
     folder = f"Doc_0/Signs/Sign_{number}"
-    stamp = stamped(15 + 45 * (number % 4), 50 + 45 * (number // 4 % 5)) if stamp is None else stamp
+    stamp = stamped(15 + 48 * (number % 4), 50 + 48 * (number // 4 % 5)) if stamp is None else stamp
     listed = "".join(
         f'<ofd:Signature ID="s{n}" Type="Seal" BaseLoc="/Doc_0/Signs/Sign_{n}/Signature.xml"/>'
         for n in range(number + 1)

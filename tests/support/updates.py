@@ -82,6 +82,7 @@ class Draft:
     head: bytes = b"\n"
     between: bytes = b""
     before_section: bytes = b""
+    before_trailer: bytes = b""
     tail: bytes = b"\n"
     container: bytes = b""
     index_shift: int = 0
@@ -260,7 +261,7 @@ class Draft:
         for number in sorted(rows):
             kind, a, b = rows[number]
             out += (b"" if self.one_subsection else b"%d 1\n" % number) + self.row % (a, b, b"n" if kind == 1 else b"f")
-        out += b"trailer\n<<%b%b>>\n" % (self._trailer(), extra)
+        out += self.before_trailer + b"trailer\n<<%b%b>>\n" % (self._trailer(), extra)
         return at
 
     def _from_one(self, rows: dict[int, Row]) -> dict[int, Row]:

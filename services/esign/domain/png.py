@@ -15,6 +15,14 @@ Samples = NDArray[np.int16]
 _HARMLESS = frozenset(
     {b"IHDR", b"IDAT", b"IEND", b"pHYs", b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"sBIT", b"bKGD", b"tIME"}
 )
+# What changes colours, and what it holds where it changes nothing: those of sRGB (11.3.2.1, 11.3.2.2).
+_COLOURS = {
+    b"gAMA": struct.pack(">I", 45455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+    b"iCCP": None,
+    b"bKGD": None,
+    b"sBIT": None,
+}
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 """Samples a pixel by colour type (11.2.2); palettes are not read."""
 
@@ -76,6 +84,21 @@ def read_pixels(png: bytes) -> Samples:
     if lines[:, 0].max() > 4:
         raise PngError("DAMAGED", "an unknown filter")
     return _unfiltered(lines[:, 0], lines[:, 1:].reshape(header.height, header.width, each).astype(np.int16))
+
+
+def has_usual_colours(png: bytes) -> bool:
+    """Tells whether every reader shows the samples as they are: as sRGB (11.3.2), on no ground of its own. Raises
+    PngError.
+    """
+    return all(name not in _COLOURS or _COLOURS[name] == body for name, body in _chunks(png))
+
+
+def without_colours(png: bytes) -> bytes:
+    """The picture without what says otherwise how to show its samples. Raises PngError."""
+    kept = [(name, body) for name, body in _chunks(png) if name not in _COLOURS or _COLOURS[name] == body]
+    return SIGNATURE + b"".join(
+        struct.pack(">I4s", len(body), name) + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in kept
+    )
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:

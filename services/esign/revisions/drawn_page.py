@@ -150,7 +150,7 @@ class DrawnPage:
         # Signs that reach beyond the place are looked at whole.
         whole = self._within_reach(box)
         was, now = self.place(whole), after.place(whole)
-        if page_signs.are_edges_lost(was, now, _MOST_EDGES):
+        if page_signs.are_edges_lost(was, now, _MOST_EDGES, self.scale):
             return False
         grounds = page_signs.grounds_of(was, self.scale)
         was, now = (page_signs.on_white(place, self.scale, grounds) for place in (was, now))
@@ -158,11 +158,11 @@ class DrawnPage:
         for shade in _SHADES:
             # Ink may come half as near to the ground as it was.
             ink = unlike(was, WHITE, shade)
-            if page_signs.is_one_lost(ink, ink & ~unlike(now, WHITE, shade // 2), _MOST_LOST):
+            if page_signs.is_one_lost(ink, ink & ~unlike(now, WHITE, shade // 2), _MOST_LOST, self.scale):
                 return False
             shown |= ink
         return not (
-            page_signs.is_one_lost(shown, shown & changed(was, now, _ANOTHER), _MOST_COLOURED)
+            page_signs.is_one_lost(shown, shown & changed(was, now, _ANOTHER), _MOST_COLOURED, self.scale)
             or self._is_painted_around(box, after)
             or page_signs.is_one_made(was, now, self.scale, is_seal=True)
         )
@@ -188,16 +188,24 @@ class DrawnPage:
         now[box.top - whole.top : box.bottom - whole.top, box.left - whole.left : box.right - whole.left] = after.place(
             box
         )
-        grounds = page_signs.grounds_of(was, self.scale, has_broad_ink=True)
-        was, now = (page_signs.on_white(each, self.scale, grounds) for each in (was, now))
-        return page_signs.is_one_made(was, now, self.scale, is_seal=is_seal)
+        # What is dark and broad is the strokes of large type to the one, and the ground of light print to the other.
+        paper, ground = (page_signs.grounds_of(was, self.scale, has_broad_ink=is_ink) for is_ink in (True, False))
+        one, other = (page_signs.on_white(each, self.scale, paper) for each in (was, now))
+        if page_signs.is_one_made(one, other, self.scale, is_seal=is_seal):
+            return True
+        # A seal has a colour of its own, on any ground.
+        if is_seal or (paper == ground).all():
+            return False
+        one, other = (page_signs.on_white(each, self.scale, ground) for each in (was, now))
+        return page_signs.is_one_made(one, other, self.scale, is_seal=False, shown=(was, now))
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""
         ground = self._ground(box)
         was, now = (unlike(page.place(box), ground, _SHADES[1]) for page in (self, after))
         return not (
-            page_signs.is_one_lost(was, was & ~now, _MOST_LOST) and page_signs.is_one_lost(now, now & ~was, _MOST_LOST)
+            page_signs.is_one_lost(was, was & ~now, _MOST_LOST, self.scale)
+            and page_signs.is_one_lost(now, now & ~was, _MOST_LOST, self.scale)
         )
 
     def _within_reach(self, box: Box) -> Box:

@@ -28,8 +28,8 @@ from services.esign.revisions.pixels import (
 
 # Pixels of ink up to which a place is judged as text.
 _MOST_INK = 250_000
-# A sign may always lose fewer pixels than this.
-_FEWEST_LOST = 2
+# A sign may always lose fewer pixels than this. A letter has at most so much ink, in square points: one of 24 points.
+_FEWEST_LOST, _LETTER = 2, 80.0
 # Levels of a colour channel (0 to 255) from which on a pixel is ink, and from which on it may be faint print.
 _SEEN, _FAINT = 12, 6
 # A colour has a hue when its channels differ by this share of what it takes from white, and when one of them is
@@ -41,6 +41,8 @@ _LIGHT, _DARKER = 160, 64
 _OTHER_INK, _COLOURED = 112, 70
 # Levels between the strongest and the weakest channel of a full colour, beyond those of what it is held against.
 _FULL = 150
+# One that is less full than this is another ink only where it is lighter or darker by so much.
+_FULLEST, _LIGHTER = 200, 40
 # A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
 # size; at least these points. One that is larger than these points counts as that large, and as a seal.
 _ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
@@ -160,34 +162,47 @@ def _side(scale: float) -> int:
     return max(1, round(_SQUARE * scale))
 
 
-def is_one_lost(ink: Pixels, lost: Pixels, most: float) -> bool:
-    """Tells whether of some sign a larger share than `most` is gone."""
+def is_one_lost(ink: Pixels, lost: Pixels, most: float, scale: float) -> bool:
+    """Tells whether of some sign a larger share than `most` is gone. Letters that touch a rule, or each other, are no
+    larger for that: they are looked at without what is longer than letters are, and no sign counts as larger than one.
+    """
     if not lost.any():
         return False
     if np.count_nonzero(ink) > _MOST_INK:
         return True
-    signs = Apart(ink)
-    missing = signs.shares_of(lost)
-    return bool(((missing > most * signs.sizes) & (missing >= np.minimum(_FEWEST_LOST, signs.sizes))).any())
+    long = max(1, round(_LONG * scale))
+    letters = ink & ~runs_of(ink).longer(long).filled(ink.shape) & ~runs_of(ink.T).longer(long).filled(ink.T.shape).T
+    for pixels, largest in ((ink, math.inf), (letters, _LETTER * scale * scale)):
+        signs = Apart(pixels)
+        missing = signs.shares_of(lost & pixels)
+        is_much = missing > most * np.minimum(signs.sizes, largest)
+        if (is_much & (missing >= np.minimum(_FEWEST_LOST, signs.sizes))).any():
+            return True
+    return False
 
 
-def is_one_made(was: Picture, now: Picture, scale: float, *, is_seal: bool) -> bool:
+def is_one_made(
+    was: Picture, now: Picture, scale: float, *, is_seal: bool, shown: tuple[Picture, Picture] | None = None
+) -> bool:
     """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
-    that both read as one. Of places on white.
+    that both read as one. Of places on white; `shown`: as they look, for the colours of inks on another ground.
     """
+    was_shown, now_shown = shown or (was, now)
     before = unlike(was, WHITE, _SEEN)
-    came = unlike(now, WHITE, _SEEN) & ~before & changed(was, now, _SEEN // 2)
+    text = _print(before, scale)
+    # What is written on rules came as well.
+    came = unlike(now, WHITE, _SEEN) & ~text & changed(was, now, _SEEN // 2)
     if not came.any():
         return False
-    text = _print(before, scale)
     if np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK:
         return True
-    signs = _Inked.of(list(_by_hue(text, was)), was, scale, is_seal=is_seal)
-    for found in _by_hue(came, now):
+    signs = _Inked.of(list(_by_hue(text, was_shown)), was_shown, scale, is_seal=is_seal)
+    for found in _by_hue(came, now_shown):
         lines = found & _rules(found, scale)
         for pixels in (found & ~lines, lines):
             marks = Apart(pixels)
-            near = _are_near_alike(marks.boxes, marks.darkest(now), signs, is_seal=is_seal)
+            inks = marks.darkest(now_shown)
+            near = _are_near_alike(marks.boxes, inks, signs, is_seal=is_seal, is_on_ground=shown is not None)
             # Rules come nearer to text than signs do.
             if near.any() and (
                 pixels is not lines or any(_touches(marks, each, text) for each in np.flatnonzero(near).tolist())
@@ -212,10 +227,10 @@ def _touches(lines: Apart, number: int, ink: Pixels) -> bool:
     return int(np.count_nonzero(widened(line, _NEAR) & around)) >= _FEWEST_OF_RULE
 
 
-def are_edges_lost(was: Picture, now: Picture, most: float) -> bool:
+def are_edges_lost(was: Picture, now: Picture, most: float, scale: float) -> bool:
     """Tells whether of the outline of some sign a larger share than `most` is gone, whatever ground it stands on."""
     before = edges(was)
-    return is_one_lost(before, before & ~widened(edges(now), 1), most)
+    return is_one_lost(before, before & ~widened(edges(now), 1), most, scale)
 
 
 def holds_signs(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
@@ -325,8 +340,12 @@ def _leaders(boxes: Numbers, scale: float) -> list[int]:
     ]
 
 
-def _are_near_alike(marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bool) -> NDArray[np.bool_]:
-    """Tells of the box of each mark whether it reaches into the surroundings of a sign whose ink it looks like."""
+def _are_near_alike(
+    marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bool, is_on_ground: bool
+) -> NDArray[np.bool_]:
+    """Tells of the box of each mark whether it reaches into the surroundings of a sign whose ink it looks like. On a
+    ground of another colour than paper, dark ink is none of light ink.
+    """
     found = np.zeros(len(marks), bool)
     around = signs.around
     # From above, so that few signs are near to those that are looked at together.
@@ -341,7 +360,10 @@ def _are_near_alike(marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bo
                 (boxes[:, np.newaxis, :2] < around[some, 2:]).all(axis=2)
                 & (around[some, :2] < boxes[:, np.newaxis, 2:]).all(axis=2)
             )
-            alike = _look_alike(signs.inks[some[of]], inks[now[which]], is_seal=is_seal)
+            own, others = signs.inks[some[of]], inks[now[which]]
+            alike = _look_alike(own, others, is_seal=is_seal)
+            if is_on_ground:
+                alike &= abs(lightness_of(own) - lightness_of(others)) < _LIGHT
             found[now[which[alike]]] = True
     return found
 
@@ -379,7 +401,9 @@ def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.
     if not is_seal:
         full, other = (each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks))
         are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
-        differ: NDArray[np.bool_] = (abs(full - other) >= _FULL) | (
+        # Navy is black to whoever reads.
+        is_seen = (np.maximum(full, other) >= _FULLEST) | (abs(lightness_of(signs) - lightness_of(marks)) >= _LIGHTER)
+        differ: NDArray[np.bool_] = ((abs(full - other) >= _FULL) & is_seen) | (
             are_coloured & changed(signs, marks, _OTHER_INK - 1)
         )
         return ~differ

@@ -10,6 +10,7 @@ from typing import Any
 import typst
 
 from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.png import without_colours
 from services.esign.pages import fonts
 from services.esign.pages.layout import TEMPLATES_DIR, require_coverage
 from services.esign.seals.domain import picture as seal_picture
@@ -40,7 +41,7 @@ def uploaded(png: bytes, width_mm: int) -> Picture:
     if width_mm not in seal_picture.WIDTHS_MM:
         raise DocumentUnfitError("PICTURE_WIDTH", "10 to 60 mm wide", "印章宽度应为 10 至 60 毫米")
     width, height = seal_picture.check_uploaded(png)
-    return Picture("png", png, width_mm, max(1, round(width_mm * height / width)))
+    return Picture("png", without_colours(png), width_mm, max(1, round(width_mm * height / width)))
 
 
 def _draw(content: dict[str, Any], size_mm: int) -> Picture:

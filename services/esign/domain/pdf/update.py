@@ -23,7 +23,10 @@ _OF_STREAMS = frozenset({"Type", "W", "Index", "Filter", "DecodeParms", "Length"
 _ABOUT_FILE = _OF_SECTIONS | {"Prev", "XRefStm", "DocChecksum"}
 # Some readers go on from a number to this word over anything between; behind a letter it is prose.
 _OBJECT = re.compile(rb"(?<![A-Za-z])(?<![A-Za-z,;.] )obj")
-_TABLE = re.compile(rb"xref ?(?:\r\n|\r|\n)(?:\d{1,7} \d{1,7} ?(?:\r\n|\r|\n)(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*)*")
+# MuPDF leaves a line empty before the trailer.
+_TABLE = re.compile(
+    rb"xref ?(?:\r\n|\r|\n)(?:\d{1,7} \d{1,7} ?(?:\r\n|\r|\n)(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*)*(?:\r\n|\r|\n)?"
+)
 _PREDICTION = frozenset({"Predictor", "Columns", "Colors", "BitsPerComponent"})
 # PNG prediction (ISO 32000-1, table 10).
 _LOWEST_PNG, _HIGHEST_PNG = 10, 15

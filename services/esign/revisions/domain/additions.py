@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import hypot, isfinite
-from typing import Any
+from typing import Any, Final
 
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
@@ -195,6 +195,11 @@ def is_shown_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return all(type(each) is int for each in flags) and not (flags[0] ^ flags[1]) & ~_OF_EDITING
 
 
+_TOO_LARGE = "it covers too much of the page"
+AWKWARD: Final = frozenset({_TOO_LARGE})
+"""Misfits of places that signers choose in good faith."""
+
+
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
     """Says why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the
     page that it may take. Raises PdfError.
@@ -225,7 +230,7 @@ def misplaced(document: Document, field: Mapping[str, Any], page: Mapping[str, A
         return "its place is one that readers do not find alike"
     width, height = size(shown)
     if size(box)[0] * size(box)[1] > most * width * height:
-        return "it covers too much of the page"
+        return _TOO_LARGE
     return ""
 
 

@@ -192,13 +192,14 @@ class FieldChanges:
         number, page = self._on.page_of(ref, value)
         why = additions.misfit(self._two.after, value, page, most=MOST_OF_PAGE_NEW)
         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
+        is_awkward = why in additions.AWKWARD
         if not why and (box is None or additions.outside(self._two.after, box, page)):
-            why = "it is not on its page"
+            why, is_awkward = "it is not on its page", True
         apart = standing_annotations.APART
         if not why and box is not None and additions.is_by_a_cut(self._two.after, box, page, apart):
             raise ChangedError(f"the new field {ref[0]} stands where its page is cut", unclear=True)
         if why or box is None:
-            raise ChangedError(f"the new field {ref[0]}: {why}")
+            raise ChangedError(f"the new field {ref[0]}: {why}", unclear=is_awkward)
         self._refuse_neighbours(ref[0], box, page, Why.NEW)
         self._refuse_effects(ref[0], value, page)
         self._patch(ref[0], number, box, Why.NEW, value)
@@ -461,7 +462,9 @@ class FieldChanges:
                     filled = self.may_be_filled_in and kind in _FILLED_TYPES
                     if filled and additions.misplaced(self._two.after, value, page, most=MOST_OF_PAGE_FILLED):
                         continue
-                    if kind == "Sig" or filled:
+                    # pyHanko leaves /Parent out of the widget that a new field has apart.
+                    is_new = kind is None and isinstance(ref, Ref) and ref[0] in self._new_widgets
+                    if kind == "Sig" or filled or is_new:
                         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
                         if box is not None:
                             yield Patch(number, box, Why.SIGNED)

@@ -285,8 +285,8 @@ def test_all_later_stamps_of_a_page_count_together() -> None:
     """Four later signers, each with a stamp that is lawful alone: together they hide half of the page. A band across it
     is no seal.
     """
-    files = signed(_sized(common=_physical("0 0 150 90"), own=""), stamp="")
-    for left, top in ((0, 45), (45, 45), (90, 45)):
+    files = signed(_sized(common=_physical("0 0 150 93"), own=""), stamp="")
+    for left, top in ((0, 48), (48, 48), (96, 48)):
         files = signed(files, stamp=stamped(left, top))
     assert judged(files).outcome is Outcome.VALID
     verdict = judged(signed(files, stamp=stamped(120, 0)))

@@ -61,8 +61,9 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
     stamps = Stamps(reached, list(package.pages))
     found: list[Covered] = []
     for signature in signatures:
-        # The order of the list says nothing, for anybody can write it anew: what a signature protects is older.
-        followers = tuple(s for s in signatures if s is not signature and s.file not in signature.protected)
+        # The order of the list says nothing, for anybody can write it anew: what a signature protects is older, with
+        # all of its files. A description that is protected may be signed anew, and shown by another seal.
+        followers = tuple(s for s in signatures if s is not signature and not s.own <= signature.protected)
         later = frozenset[str]().union(*(follower.protected for follower in followers))
         left_out = tuple(name for name in content if name not in signature.protected)
         found.append(

@@ -2,6 +2,7 @@
 package, what the signatures cover, whether that is unchanged, then who signed and when, then register and ledger.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -45,6 +46,8 @@ __all__ = ["is_ofd", "judge_ofd"]
 
 _EACH = OF_EACH | {"ses"}
 _OPTIONAL = frozenset({"seal_then", "ses"})
+# As makers number signatures: 1, s001.
+_NUMBER = re.compile("[A-Za-z]{0,3}[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +248,8 @@ def _told(opened: Package, one: _One) -> SignatureFinding:
     signature, value = one.covered.signature, one.value
     steps = [coverage.coverage_step(one.covered), coverage.changes_step(opened, one.covered), *one.found.steps]
     return SignatureFinding(
-        name=signature.id or signature.file,
+        # Nobody signs the list: an ID that is a word would speak for somebody.
+        name=signature.id if _NUMBER.fullmatch(signature.id) else signature.file,
         kind=signed_value.kind_of(signature.value) if value is None else value.kind,
         outcome=_outcome(steps),
         covers=coverage.covers(opened, one.covered),

@@ -20,6 +20,7 @@ from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.markup import OF_XML, is_too_long, is_wide
 from services.esign.domain.ofd.names import MOST_NAME, plain_name, trimmed
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
+from services.esign.verification.domain.ofd.inks import Inks, dark_states
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
 # Makers write some attributes as elements, so each name counts as both. `Signatures` in OFD.xml is not among them,
@@ -46,9 +47,11 @@ _WANTED = _LOCATIONS | _OUTWARD | _BOXES
 _TEMPLATE = "TemplateID"
 _ATTRIBUTES = _WANTED | {_TEMPLATE}
 # What is drawn on a page and what a note shows there (CT_GraphicUnit 8.5, Annot 15.2). `Boundary` says where: content
-# outside of it is cut off, and what lies inside an object counts from its corner.
+# outside of it is cut off, and what lies inside an object counts from its corner. Nothing around an object has one.
 _NOTE, _BOUNDARY = "Appearance", "Boundary"
 _DRAWN = frozenset({"TextObject", "ImageObject", "PathObject", "CompositeObject", _NOTE})
+# An ID as every reader takes it (ST_ID, 7.3).
+_ID = re.compile("[1-9][0-9]{0,9}")
 _A4: Box = (0.0, 0.0, 210.0, 297.0)
 _SEPARATOR = " "
 _OF_OFD = "http://www.ofdspec.org"
@@ -69,13 +72,15 @@ _COMMON = frozenset({"PublicRes", "DocumentRes"})
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A page's boxes in mm; None is one that cannot be read. `physical`: where the page is. `seen`: each box to which
-    some reader may cut it, because readers know different ones. `objects`: boundaries as written of all that is drawn
-    there, and of the document's notes, whatever page they are on; empty: it cannot be told.
+    some reader may cut it, because readers know different ones. Boundaries as written of all that is drawn there, and
+    of the document's notes, whatever page they are on; empty: it cannot be told. `dark`: those of print in black and
+    grey; `others`: of all else.
     """
 
     physical: tuple[Box | None, ...]
     seen: tuple[Box | None, ...]
-    objects: tuple[Sequence[str], ...] = field(repr=False)
+    dark: Sequence[str] = field(repr=False)
+    others: Sequence[str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ def follow(package: Package) -> Reach:
         if unclear:
             unread.append(holder)
     unread.extend(name for name in _redefining({name: scans[name] for name in sorted(common)}) if name not in unread)
+    if not all(_ID.fullmatch(each) for each in (*package.pages, *(each for each, _ in package.templates))):
+        unread.append(package.document)
     return Reach(frozenset(files), tuple(missing), tuple(ambiguous), tuple(unread), _sheets(package, places, scans))
 
 
@@ -203,8 +210,8 @@ class _Allowance:
 @dataclass(slots=True)
 class _Scan:
     """Collects what one file says: its locations, its boxes, the templates that it draws on, the folder of its media
-    (`base`), the resources that it defines, the boundaries of the objects and `notes` that it draws. `unclear`: that is
-    not all, or readers differ in it.
+    (`base`), the resources that it defines, the boundaries of the objects and `notes` that it draws, of those in dark
+    colours with the states of drawing that they name. `unclear`: that is not all, or readers differ in it.
     """
 
     links: list[_Link] = field(default_factory=list)
@@ -212,14 +219,12 @@ class _Scan:
     boxes: dict[Box | None, None] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
     resources: set[tuple[str, str]] = field(default_factory=set)
-    objects: list[str] = field(default_factory=list)
+    dark: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    inks: Inks = field(default_factory=Inks)
     base: str = ""
     unclear: bool = False
-
-    @property
-    def drawn(self) -> Sequence[str]:
-        return [""] if self.unclear else self.objects
 
 
 class _Scanner:
@@ -234,8 +239,9 @@ class _Scanner:
         self._heard: list[str] | None = None
         # Depths of those whose text has something in between.
         self._parted: set[int] = set()
-        # Depth of the object that is open, the outermost one.
+        # Depth of the object that is open, the outermost one, and its boundary.
         self._object: int | None = None
+        self._boundary = ""
         # Names are not kept: a hostile file has as many as elements.
         self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR, intern=None)
         self._parser.buffer_text = True
@@ -276,9 +282,11 @@ class _Scanner:
                     self._scan.unclear = True
             if attribute in _ATTRIBUTES:
                 self._attribute(attribute, local, value)
-        if self._object is None and (local in _DRAWN or _BOUNDARY in attributes):
-            self._object = len(self._names)
-            self._draw(local, attributes.get(_BOUNDARY, ""))
+        self._scan.inks.begin(len(self._names), local, attributes)
+        if self._object is None and local in _DRAWN:
+            self._object, self._boundary = len(self._names), attributes.get(_BOUNDARY, "")
+        elif self._object is None and _BOUNDARY in attributes:
+            self._scan.unclear = True
         if local in _RESOURCES:
             self._define(local, attributes.get("ID", "").strip().lstrip("0"))
         self._part()
@@ -289,8 +297,10 @@ class _Scanner:
     def _end(self, _name: str) -> None:
         local, text = self._names.pop(), self._texts.pop()
         depth = len(self._names)
+        paint = self._scan.inks.end(depth)
         if depth == self._object:
             self._object = None
+            self._draw(local, self._boundary, paint)
         if text is not None:
             whole = "".join(text)
             # Some readers take the text up to a comment, others all of it.
@@ -309,7 +319,9 @@ class _Scanner:
 
     def _attribute(self, name: str, owner: str, value: str) -> None:
         if name == _TEMPLATE:
-            self._scan.templates.add(value.strip())
+            self._scan.templates.add(value)
+            if _ID.fullmatch(value) is None:
+                self._scan.unclear = True
             if len(self._scan.templates) > _MOST_TEMPLATES:
                 raise ValueError("too many templates")
         elif (owner, name) == ("Res", "BaseLoc"):
@@ -317,13 +329,17 @@ class _Scanner:
         else:
             self._take(name, owner, value)
 
-    def _draw(self, kind: str, boundary: str) -> None:
+    def _draw(self, kind: str, boundary: str, states: frozenset[str] | None) -> None:
+        """`states`: those that print in dark colours names; None: it is none."""
         self._allowance.objects -= 1
-        found = self._scan.notes if kind == _NOTE else self._scan.objects
-        if self._allowance.objects >= 0:
+        found = self._scan.notes if kind == _NOTE else self._scan.others
+        if self._allowance.objects < 0:
+            if found[-1:] != [""]:
+                found.append("")
+        elif states is None:
             found.append(boundary)
-        elif found[-1:] != [""]:
-            found.append("")
+        else:
+            self._scan.dark.append((boundary, states))
 
     def _define(self, kind: str, number: str) -> None:
         defined = self._scan.resources
@@ -393,17 +409,30 @@ def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Ma
     # What cannot be read here means nothing where a page has its own.
     common = tuple(box for box in document.boxes if box is not None)
     templates = _templates(package, places)
-    notes = [note for scan in scans.values() for note in scan.notes]
+    notes = [note for scan in scans.values() for note in (scan.notes if not scan.unclear else [""])]
+    is_dark = dark_states([scan.inks for scan in scans.values()])
+
+    def split(drawn: Sequence[_Scan]) -> tuple[Sequence[str], Sequence[str]]:
+        if any(scan.unclear for scan in drawn):
+            return [], [""]
+        dark, others = list[str](), [other for scan in drawn for other in scan.others]
+        for scan in drawn:
+            for boundary, states in scan.dark:
+                (dark if is_dark(states) else others).append(boundary)
+        return dark, others
 
     def sheet(files: frozenset[str]) -> Sheet:
         own = [scans.get(file, nothing) for file in files]
         names = {name for each in own for name in each.templates}
         drawn = [scans.get(file, nothing) for file in {file for name in names for file in templates.get(name, ())}]
+        # A template on a template is beyond the standard (7.7).
+        dark, others = ([], [""]) if any(scan.templates for scan in drawn) else split([*own, *drawn])
         nearest = (tuple(box for scan in scanned for box in scan.physical) for scanned in (own, drawn, [document]))
         return Sheet(
             next((boxes for boxes in nearest if boxes), (_A4,)),
             tuple(dict.fromkeys((*common, *(box for scan in (*own, *drawn) for box in scan.boxes)))) or (_A4,),
-            (notes, *(scan.drawn for scan in (*own, *drawn))),
+            dark,
+            [*notes, *others],
         )
 
     # Pages may name the same file.

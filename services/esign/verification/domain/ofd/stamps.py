@@ -24,8 +24,9 @@ from services.esign.verification.domain.ofd.signatures import OfdSignature, Stam
 _MOST_OF_A_PAGE = 0.5
 # Of one signature on a page: a seal, and strips across two edges. Of all later ones.
 _MOST_STAMPS, _MOST_TOGETHER = 3, 64
-# By which makers round sizes and miss edges, and print reaches beyond its boundary.
-_NEAR_MM = 1.0
+# By which makers round sizes and miss edges, and print reaches beyond its boundary. A picture that is no plain seal may
+# hold characters: nearer than this they would read as one with print; 14 points, as in a PDF 12.
+_NEAR_MM, _APART_MM = 1.0, 5.0
 # A box takes a tenth of a microsecond to compare, a seal's picture up to half a second to look at. What is beyond
 # counts as covered.
 _MOST_COMPARED, _MOST_PICTURES = 5_000_000, 16
@@ -34,11 +35,15 @@ _EVERYWHERE: Box = (-1e9, -1e9, 2e9, 2e9)
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A stamp's box on its page, as cut; `is_over`: something is drawn below."""
+    """A stamp's box on its page, as cut. `is_over`: dark print is below; `is_beside`: something else is, or anything is
+    near.
+    """
 
     page: str
     box: Box
     is_over: bool
+    is_over_others: bool
+    is_beside: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,8 @@ class Stamps:
         self._sheets = reach.pages
         self._order = order
         self._looks: dict[str, _Look] = {}
-        self._plain: dict[bytes, bool] = {}
-        self._contents: dict[int, Sequence[Box]] = {}
+        self._plain: dict[Picture, bool] = {}
+        self._contents: dict[int, tuple[Sequence[Box], Sequence[Box]]] = {}
         self._compared = 0
 
     def judge(self, first: OfdSignature, later: Sequence[OfdSignature]) -> Step | None:
@@ -87,14 +92,19 @@ class Stamps:
         for placed in own:
             signed[placed.page].append(placed.box)
         for placed, picture in stamps:
-            is_over = placed.is_over or self._meets_any(placed.box, signed[placed.page])
-            if is_over and not self._is_plain(picture):
+            own_boxes = signed[placed.page]
+            is_plain = self._is_plain(picture)
+            # A seal upon a seal is red upon red.
+            if placed.is_over_others or self._meets_any(placed.box, own_boxes):
                 return placed.page
-            together[placed.page].append((placed.box, is_over, picture))
+            if not is_plain and (placed.is_beside or self._meets_any(placed.box, own_boxes, _APART_MM)):
+                return placed.page
+            together[placed.page].append((placed.box, placed.is_over, picture))
         for page, beside in together.items():
             # What is read through one seal is not read through two, and what is cut by another is no seal.
             if len(beside) > _MOST_TOGETHER or any(
-                _meet(one, other) and (is_over or is_other_over or not self._is_plain(a) or not self._is_plain(b))
+                _meet(one, other, _NEAR_MM if self._is_plain(a) and self._is_plain(b) else _APART_MM)
+                and (is_over or is_other_over or not self._is_plain(a) or not self._is_plain(b))
                 for (one, is_over, a), (other, is_other_over, b) in combinations(beside, 2)
             ):
                 return page
@@ -119,34 +129,48 @@ class Stamps:
                 strips[stamp.page] += box[2] * box[3] / (stamp.box[2] * stamp.box[3])
             counts[stamp.page] += 1
             whole = whole and (picture is None or _has_size_of(stamp.box, picture))
-            placed.append(_Placed(stamp.page, box, self._meets_any(box, self._content(sheet))))
+            dark, others = self._content(sheet)
+            placed.append(
+                _Placed(
+                    stamp.page,
+                    box,
+                    is_over=self._meets_any(box, dark),
+                    is_over_others=self._meets_any(box, others),
+                    is_beside=self._meets_any(box, dark, _APART_MM) or self._meets_any(box, others, _APART_MM),
+                )
+            )
         # The edges of strips are rounded.
         is_altered = (
             not whole or any(n > _MOST_STAMPS for n in counts.values()) or any(s > 1.1 for s in strips.values())
         )
         return _Look(None, is_altered, placed, picture)
 
-    def _content(self, sheet: Sheet) -> Sequence[Box]:
-        """The boundaries of what a page shows; everywhere, when they cannot be told."""
+    def _content(self, sheet: Sheet) -> tuple[Sequence[Box], Sequence[Box]]:
+        """The boundaries of dark print on a page and of all else; everywhere, when they cannot be told."""
         found = self._contents.get(id(sheet))
         if found is None:
             # Readers differ in whether a stamp counts from the corner of a page that does not begin at 0 0.
             is_plain = all(page is not None and page[:2] == (0, 0) for page in sheet.physical)
-            boxes = [extent_of(text) for texts in sheet.objects for text in texts] if is_plain else [None]
-            known = [box for box in boxes if box is not None]
-            found = self._contents[id(sheet)] = known if len(known) == len(boxes) else [_EVERYWHERE]
+            dark, others = ([extent_of(text) for text in texts] for texts in (sheet.dark, sheet.others))
+            if not is_plain or None in dark or None in others:
+                others = [_EVERYWHERE]
+            found = self._contents[id(sheet)] = (
+                [box for box in dark if box is not None],
+                [box for box in others if box is not None],
+            )
         return found
 
-    def _meets_any(self, box: Box, others: Sequence[Box]) -> bool:
+    def _meets_any(self, box: Box, others: Sequence[Box], near: float = _NEAR_MM) -> bool:
         self._compared += len(others)
-        return self._compared > _MOST_COMPARED or any(_meet(box, other) for other in others)
+        return self._compared > _MOST_COMPARED or any(_meet(box, other, near) for other in others)
 
     def _is_plain(self, picture: Picture | None) -> bool:
         if picture is None:
             return False
-        if picture.data not in self._plain:
-            self._plain[picture.data] = len(self._plain) < _MOST_PICTURES and _is_plain_seal(picture)
-        return self._plain[picture.data]
+        # Of one size: the same pixels are larger or smaller in another.
+        if picture not in self._plain:
+            self._plain[picture] = len(self._plain) < _MOST_PICTURES and _is_plain_seal(picture)
+        return self._plain[picture]
 
 
 def _picture(signature: OfdSignature) -> Picture | None:
@@ -209,12 +233,12 @@ def _is_near(one: Box, other: Box) -> bool:
     return all(abs(a - b) <= _NEAR_MM for a, b in zip(one, other, strict=True))
 
 
-def _meet(one: Box, other: Box) -> bool:
+def _meet(one: Box, other: Box, near: float) -> bool:
     return (
-        one[0] < other[0] + other[2] + _NEAR_MM
-        and other[0] - _NEAR_MM < one[0] + one[2]
-        and one[1] < other[1] + other[3] + _NEAR_MM
-        and other[1] - _NEAR_MM < one[1] + one[3]
+        one[0] < other[0] + other[2] + near
+        and other[0] - near < one[0] + one[2]
+        and one[1] < other[1] + other[3] + near
+        and other[1] - near < one[1] + one[3]
     )
 
 
