@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509 import load_der_x509_certificate
 
 from services.esign.flows.consents import used_for
-from services.esign.flows.domain import consent as flow_consent
+from shuniu import signing_list
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.foundation import content_digest
 from shuniu.kit.rpc.requests import RequestKey
@@ -103,7 +103,7 @@ async def test_a_request_sent_twice_at_once_is_signed_and_logged_once(land: Flow
     request = hashes_to_sign(digests, land.identity.assertion("subject-head", hashes=digests, platform=BUREAU))
     first, *others = await asyncio.gather(*(land.remote.SignHash(request, metadata=who, timeout=20) for _ in range(4)))
     assert all(other == first for other in others)
-    commitment = flow_consent.list_of_hashes(digests).encode()
+    commitment = signing_list.of_hashes(digests).encode()
     bundles = (path for path in (land.root / "ledger").rglob("tile/entries/**/*") if path.is_file())
     assert max(path.read_bytes().count(commitment) for path in bundles) == 1
 

@@ -35,6 +35,7 @@ from services.esign.seals.store import seals as seal_rows
 from services.identity.bus import admin as bus_admin
 from services.identity.openid.domain.claims import Life
 from services.identity.signing import domain as signing
+from shuniu import signing_list
 from shuniu.api.common.v1 import envelope_pb2, registry_pb2, registry_pb2_grpc
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
@@ -130,7 +131,7 @@ class Identity(
         aal: int = 1,
         age: int = 0,
         key: ECKey | None = None,
-        typ: str = signing.TYPE,
+        typ: str = signing_list.TYPE,
         **changed: Any,
     ) -> str:
         """As identity's AuthoriseSigning makes it; `age` seconds ago, with some claims changed."""
@@ -140,7 +141,7 @@ class Identity(
             signing.Signer(platform, subject, "sid", ial, aal, now),
             [signing.Item(*item) for item in items],
             list(hashes),
-            Life(now, now + signing.LIFE_S, uuid.uuid4().hex),
+            Life(now, now + signing_list.LIFE_S, uuid.uuid4().hex),
         )
         header = {"alg": "ES256", "kid": "k1", "typ": typ}
         return jwt.encode(header, claims | changed, key or self.key, algorithms=["ES256"])

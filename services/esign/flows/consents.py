@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 from services.esign.domain.ages import is_fresh
 from services.esign.flows.domain import consent as flow_consent
 from services.esign.flows.domain.consent import Consent
+from shuniu import signing_list
 from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.clock import Clock
@@ -52,7 +53,7 @@ class Consents:
             opened = jwt.decode(token, keys, algorithms=_ALGORITHMS)
         except (JoseError, ValueError, TypeError, KeyError):
             raise flow_consent.invalid() from None
-        if opened.header.get("typ") != flow_consent.TYPE:
+        if opened.header.get("typ") != signing_list.TYPE:
             raise flow_consent.invalid()
         return flow_consent.read(opened.claims, self.issuer)
 

@@ -14,6 +14,7 @@ from services.identity.sessions.domain.sessions import SessionEndedError
 from services.identity.sessions.store import sessions as session_store
 from services.identity.signing import domain as signing
 from services.identity.signing.domain import Item, Signer
+from shuniu import signing_list
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.caller import Caller
 
@@ -31,12 +32,12 @@ class Consents:
         """The signed consent and its life, on record. Raises SessionEndedError."""
         now_us = self._base.clock.now_us()
         life = self._tokens.life(now_us)
-        life = replace(life, expires_s=life.issued_s + signing.LIFE_S)
+        life = replace(life, expires_s=life.issued_s + signing_list.LIFE_S)
         signer = _signer(conn, caller, now_us)
         target = f"session/{signer.session_id}"
         self._base.audit(conn, "ConsentToSign", target, token=life.token_id, count=str(len(items)))
         claims = signing.assertion(self._tokens.issuer, signer, items, hashes, life)
-        return self._tokens.signed(claims, signing.TYPE), life
+        return self._tokens.signed(claims, signing_list.TYPE), life
 
 
 def _signer(conn: Connection, caller: Caller, now_us: int) -> Signer:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from services.identity.openid.domain.claims import Life
+from shuniu import signing_list
 from shuniu.rules import RuleError, Violation
 
-AUDIENCE: Final = "esign"
-TYPE: Final = "sign+jwt"
-LIFE_S: Final = 300
 MOST: Final = 100
 """Acts under one consent."""
 _FLOW: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
@@ -78,10 +75,10 @@ def assertion(
     issuer: str, signer: Signer, items: Sequence[Item], hashes: Sequence[bytes], life: Life
 ) -> dict[str, Any]:
     """Claims of the consent; see SigningService.AuthoriseSigning for the list that it is bound to."""
-    lines = [f"{item.flow} {item.step} {item.document_sha256}" for item in items] + [each.hex() for each in hashes]
+    steps = [(item.flow, item.step, item.document_sha256) for item in items]
     claims: dict[str, Any] = {
         "iss": issuer,
-        "aud": AUDIENCE,
+        "aud": signing_list.AUDIENCE,
         "sub": signer.subject,
         "client_id": signer.platform,
         "sid": signer.session_id,
@@ -91,8 +88,8 @@ def assertion(
         "iat": life.issued_s,
         "exp": life.expires_s,
         "jti": life.token_id,
-        "count": len(lines),
-        "list_sha256": sha256("".join(f"{line}\n" for line in lines).encode("ascii")).hexdigest(),
+        "count": len(items) + len(hashes),
+        "list_sha256": signing_list.of_steps(steps) if items else signing_list.of_hashes(hashes),
     }
     if len(items) == 1:
         (item,) = items

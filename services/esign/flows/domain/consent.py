@@ -1,20 +1,12 @@
-"""Consent to sign: what a person's assertion says and what it is good for. Pure.
-
-The assertion is bound to a list: the SHA-256 of one line an act, in the order in which they are done. A step's line is
-`<flow> <step> <document sha256>`, a bare hash's is the hash in hexadecimal; each ends with a line feed.
-"""
+"""Consent to sign: what a person's assertion says and what it is good for. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from services.esign.domain.errors import EsignError
+from shuniu import signing_list
 
-AUDIENCE = "esign"
-TYPE = "sign+jwt"
-# Longest life that is accepted, whatever the assertion says, s.
-LIFE_S = 300
 # Clocks of two processes of one hub, on two machines, s.
 SKEW_S = 30
 
@@ -47,18 +39,14 @@ class Consent:
 
 
 def list_of_steps(acts: Iterable[Act]) -> str:
-    return sha256(b"".join(f"{a.flow} {a.step} {a.document_sha256}\n".encode() for a in acts)).hexdigest()
-
-
-def list_of_hashes(hashes: Iterable[bytes]) -> str:
-    return sha256(b"".join(f"{h.hex()}\n".encode() for h in hashes)).hexdigest()
+    return signing_list.of_steps((act.flow, act.step, act.document_sha256) for act in acts)
 
 
 def read(claims: Mapping[str, Any], issuer: str) -> Consent:
     """Consent of claims whose signature was verified. Raises ConsentError AUTHORISATION_INVALID."""
     texts = [claims.get(name) for name in ("jti", "client_id", "sub", "list_sha256")]
     numbers = [claims.get(name) for name in ("ial", "aal", "iat", "exp")]
-    if claims.get("iss") != issuer or claims.get("aud") != AUDIENCE:
+    if claims.get("iss") != issuer or claims.get("aud") != signing_list.AUDIENCE:
         raise invalid()
     if not all(isinstance(t, str) and 0 < len(t) <= 128 for t in texts):
         raise invalid()
@@ -71,7 +59,7 @@ def read(claims: Mapping[str, Any], issuer: str) -> Consent:
 
 def check(consent: Consent, *, platform: str, subject: str, list_sha256: str, now_s: int) -> None:
     """Raises ConsentError: AUTHORISATION_EXPIRED, AUTHORISATION_OTHER (another person, platform or document)."""
-    end = min(consent.expires_s, consent.issued_s + LIFE_S)
+    end = min(consent.expires_s, consent.issued_s + signing_list.LIFE_S)
     if now_s >= end or consent.issued_s > now_s + SKEW_S:
         raise ConsentError("AUTHORISATION_EXPIRED", "the authorisation is over; ask the person again", "签署授权已过期")
     if (consent.platform, consent.subject) != (platform, subject):

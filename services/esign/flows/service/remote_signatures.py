@@ -29,6 +29,7 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import seal_unknown
 from services.esign.service.releases import require_admitted
+from shuniu import signing_list
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
@@ -104,7 +105,7 @@ class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
             return pb.SignHashResponse.FromString(kept[asked.key])
         _check(request)
         self._require_ecdsa()
-        bound = flow_consent.list_of_hashes(request.hashes)
+        bound = signing_list.of_hashes(request.hashes)
         with refused():
             consent = await self._consent(request.sad, caller.platform, bound, asked) if request.sad else None
 

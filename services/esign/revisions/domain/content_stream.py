@@ -14,12 +14,10 @@ from services.esign.domain.pdf.spelling import value_behind
 from services.esign.domain.pdf.syntax import Array, Census, Dict, Ref, references_in
 from services.esign.domain.pdf.update import oddly_packed
 from services.esign.revisions.domain.additions import FORM_KEYS
+from services.esign.revisions.domain.page.operators import CLIPS, OF_PATHS, PAINT
 
 _OPERATOR = re.compile(rb"(?:[A-Za-z]{1,3}[01*]?|['\"])(?=[\t\n\r ()<>\[\]/]|\Z)")
 _COMMENT = re.compile(rb"%[^\x00\r\n]*")
-_PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"h", b"re"})
-_PAINT = frozenset({b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n"})
-_CLIP = frozenset({b"W", b"W*"})
 _STATE = frozenset({b"w", b"J", b"j", b"M", b"d", b"ri", b"i", b"gs"})
 _COLOUR = frozenset({b"CS", b"cs", b"SC", b"SCN", b"sc", b"scn", b"G", b"g", b"RG", b"rg", b"K", b"k"})
 _TEXT_STATE = frozenset({b"Tc", b"Tw", b"Tz", b"TL", b"Tf", b"Tr", b"Ts"})
@@ -85,7 +83,7 @@ class _Scanner:
 
     def step(self, operator: bytes, operands: bytes) -> bool:
         """Takes one operator; False when it does not belong here."""
-        if operator in _PATH or operator in _CLIP or operator in _PAINT:
+        if operator in OF_PATHS:
             return not self.text and self._path(operator)
         if self.path or self.clip:
             return False
@@ -111,9 +109,9 @@ class _Scanner:
         return operator in (_ANYWHERE if self.text else _BETWEEN)
 
     def _path(self, operator: bytes) -> bool:
-        if operator in _PAINT:
+        if operator in PAINT:
             self.path = self.clip = False
-        elif operator in _CLIP:
+        elif operator in CLIPS:
             if not self.path:
                 return False
             self.clip = True

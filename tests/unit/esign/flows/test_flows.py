@@ -28,6 +28,7 @@ from services.esign.verification.domain import verify
 from services.esign.verification.domain.sentences import verdict_words
 from services.identity.openid.domain.claims import Life
 from services.identity.signing import domain as signing
+from shuniu import signing_list
 from shuniu.kit.process.config import ConfigError
 from tests.support.esign import NOW_US, small_pdf
 from tests.support.multisign import FIELDS, authority, closed, signed, token
@@ -369,7 +370,7 @@ def test_identity_and_esign_mean_the_same_list():
     hashes = [sha256(b"%d" % n).digest() for n in range(3)]
     signer = signing.Signer("app", "subject", "sid", 2, 1, NOW_S)
     claims = signing.assertion(ISSUER, signer, [], hashes, Life(NOW_S, NOW_S + 300, "jti-1"))
-    assert claims["list_sha256"] == flow_consent.list_of_hashes(hashes)
+    assert claims["list_sha256"] == signing_list.of_hashes(hashes)
 
 
 @pytest.mark.parametrize(

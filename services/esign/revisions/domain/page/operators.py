@@ -20,7 +20,8 @@ PAINT = frozenset({b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n"
 STROKES = frozenset({b"S", b"s", b"B", b"B*", b"b", b"b*"})
 FILLS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"})
 PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"re", b"h"})
-OF_PATHS = PATH | PAINT | {b"W", b"W*"}
+CLIPS = frozenset({b"W", b"W*"})
+OF_PATHS = PATH | PAINT | CLIPS
 DEVICE = {b"g": "DeviceGray", b"rg": "DeviceRGB", b"k": "DeviceCMYK"}
 
 
