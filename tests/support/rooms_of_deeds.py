@@ -31,7 +31,14 @@ DEEDS = frozenset({"now_us", "read_text", "read_bytes", "write_text", "write_byt
 GIVEN = frozenset({"conn", "connection", "clock"})
 # A library of the machine is one for the whole process.
 GLOBAL = frozenset({"services/esign/domain/sm2.py"})
-STORED = ("sqlalchemy", "shuniu.kit.store", "shuniu.kit.feeds.feed", "shuniu.kit.rpc.paging", "shuniu.kit.process.ids")
+STORED = (
+    "sqlalchemy",
+    "shuniu.kit.store",
+    "shuniu.kit.feeds.feed",
+    "shuniu.kit.rpc.paging",
+    "shuniu.kit.process.ids",
+    "shuniu.kit.process.durable",
+)
 PLAIN = frozenset(
     {"collections", "contextlib", "dataclasses", "enum", "fcntl", "functools", "hashlib", "json", "os", "pathlib"}
     | {"shutil", "struct", "typing"}

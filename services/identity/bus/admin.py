@@ -28,6 +28,7 @@ from shuniu.kit.process.config import made_of, secret
 _log = structlog.get_logger(__name__)
 
 _PUSH: Final = "$SYS.REQ.CLAIMS.UPDATE"
+_LIST: Final = "$SYS.REQ.CLAIMS.LIST"
 _STREAMS: Final = "$SYS.REQ.SERVER.PING.JSZ"
 # An account is known to JetStream a moment after its token is; tried for so long, s.
 _PROVISION_SECONDS: Final = 5.0
@@ -92,6 +93,8 @@ class BusAdmin:
     _waiting: list[asyncio.Future[None]] = field(default_factory=list, repr=False)
     _asked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _restored: int = -1
+    # IDs of the accounts that were pushed since the server was last reached.
+    _pushed: set[str] = field(default_factory=set, repr=False)
 
     def __post_init__(self) -> None:
         credential = bus_accounts.system_credential(self.keys, secrets.token_bytes(32), now_s=self._now_s())
@@ -162,6 +165,7 @@ class BusAdmin:
         """Push the organisation's account as it is; sessions that it no longer allows end at once."""
         token = bus_accounts.organisation_account_token(self.keys, account, now_s=self._now_s(), replicas=self.replicas)
         _check(await self._bus.request(_PUSH, token.encode()))
+        self._pushed.add(bus_accounts.organisation_account_id(self.keys, account))
 
     async def refresh_hub(self) -> None:
         """Return once an issue of the HUB account that was begun after this call is in force."""
@@ -189,8 +193,19 @@ class BusAdmin:
                         waiter.set_result(None)
 
     async def _push_hub(self, accounts: Sequence[OrganisationAccount]) -> None:
-        token = bus_accounts.hub_account_token(self.keys, accounts, now_s=self._now_s())
+        # One whose row is there and whose account is still on its way asks for an issue of its own.
+        known = self._pushed | await self._listed()
+        there = [each for each in accounts if bus_accounts.organisation_account_id(self.keys, each) in known]
+        token = bus_accounts.hub_account_token(self.keys, there, now_s=self._now_s())
         _check(await self._bus.request(_PUSH, token.encode(), timeout_s=20))
+
+    async def _listed(self) -> frozenset[str]:
+        """IDs of all accounts that some server has: another replica may have pushed them."""
+        if "," in self.url:
+            answers = await self._bus.request_all(_LIST, quiet_s=0.2)
+        else:
+            answers = [await self._bus.request(_LIST)]
+        return frozenset(name for answer in answers for name in json.loads(answer).get("data") or ())
 
     async def _provision(self, account: OrganisationAccount) -> None:
         async with self._as_provisioner(account) as bus:
@@ -239,6 +254,7 @@ class BusAdmin:
 
     async def _restore(self) -> None:
         """Push every account and make every INBOX that the server does not have."""
+        self._pushed.clear()
         accounts = await self.load()
         gate = asyncio.Semaphore(_PARALLEL)
 

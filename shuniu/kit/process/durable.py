@@ -33,7 +33,7 @@ def _write_0600(path: Path, content: bytes, flags: int) -> None:
 
 
 def sync(path: Path) -> None:
-    """What was written to a file, or to a folder: the names in it. Raises OSError."""
+    """Brings to the disk what was written to a file, or the names in a folder. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
