@@ -27,4 +27,4 @@ def of_hashes(hashes: Iterable[bytes]) -> str:
 
 
 def _digest(lines: Iterable[str]) -> str:
-    return sha256("".join(f"{line}\n" for line in lines).encode("ascii")).hexdigest()
+    return sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()

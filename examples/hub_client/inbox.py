@@ -67,15 +67,21 @@ class BusInbox:
         self._closing = False
 
     async def run(self, handler: Handler) -> None:
+        # One that is absent is told at once.
+        self._credentials.creds_file.stat()
         # A connection that fails is replaced: nats-py's own reconnecting can leave one that is open and reads nothing.
+        pause = 0.25
         while not self._closing:
             self._client = Client()
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._connect()
+                pause = 0.25
                 await self._read(handler)
             except (nats.errors.Error, aiohttp.ClientError, OSError):
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(pause)
+                # A credential that is refused stays refused for a while.
+                pause = min(2 * pause, 4.0)
             finally:
                 await self._leave()
 
@@ -95,6 +101,8 @@ class BusInbox:
 
     async def _read(self, handler: Handler) -> None:
         """Reads until the connection or the consumer is gone."""
+        if self._closing:
+            return
         stream = self._client.jetstream(timeout=10)
         name = self._credentials.code
         try:

@@ -129,10 +129,11 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
                 served = await app.serve(citizen)
                 say(f"已送达 / delivered: {served.case_code} → {certificates / served.certificate_number}.pdf")
         finally:
+            # First: cancelling alone may be lost inside the bus's client.
+            await app.inbox.close()
             for other in others:
                 other.cancel()
             await asyncio.gather(*others, return_exceptions=True)
-            await app.inbox.close()
     return 0
 
 

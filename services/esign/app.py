@@ -33,14 +33,13 @@ async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(EsignSettings, path, "esign")
-    keys = open_keys(hub, settings)
     async with (
         open_foundation("esign", hub, settings, store.METADATA, package="services.esign") as base,
         open_messaging(base, area="esign") as messaging,
         Parts(base) as parts,
     ):
+        keys = parts.add(open_keys(hub, settings))
         base.store.use_cipher(keys.secrets.keyring)
-        parts.add(keys)
         ledger = parts.add(await open_ledger(base, settings, keys.secrets))
         # Before anything is answered: what the register forgot, the ledger knows.
         parts.add(await open_register_of_ledger(base, keys.secrets, ledger.log))

@@ -182,6 +182,9 @@ def _edge_certificate(place: Place, hub: HubSettings, host: str) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     hosts = list(dict.fromkeys([host, "localhost", "127.0.0.1"]))
     certificate = x509.issue_server(authority, key.public_key(), hosts, now, 365)
+    # Of an init that was interrupted.
+    for name in ("edge-ca.key", "edge.key"):
+        (place.data / "keys" / name).unlink(missing_ok=True)
     write_public(place.trust, authority.pem())
     write_secret(place.data / "keys" / "edge-ca.key", x509.private_pem(authority.key))
     chain = certificate.public_bytes(serialization.Encoding.PEM) + authority.pem()

@@ -290,10 +290,13 @@ async def open_bare(
     writer = service if url.startswith("sqlite") else f"{service}-{secrets.token_hex(5)}"
     try:
         store = await Store.open(url, metadata, clock=clock, writer=writer)
-        await check_schema(store, package)
     except (SchemaError, StoreLockedError) as error:
         raise StartRefusedError(f"{service}: {error}") from None
     try:
+        try:
+            await check_schema(store, package)
+        except SchemaError as error:
+            raise StartRefusedError(f"{service}: {error}") from None
         yield BareFoundation(service=service, hub=hub, settings=settings, clock=clock, store=store, writer=writer)
     finally:
         await store.close()

@@ -1,5 +1,9 @@
 """A process as a list of parts: each subject of a service opens its own, and together they are what runs.
 
+Parts are opened in the order of the list, before anything is served. Then tasks start, then listeners (`process.run`).
+At the end listeners drain first, then tasks are cancelled, then parts close in the opposite order, messaging and the
+foundation last.
+
 `app.py` of a service::
 
     async with open_foundation(...) as base, open_messaging(base, area="esign") as messaging, Parts(base) as parts:

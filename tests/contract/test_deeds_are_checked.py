@@ -92,6 +92,31 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: put(service / "cases/late.py", "Violation('note', 'ODD', 'odd', 'odd')\n"),
         f"{SERVICE}/cases/late.py:1",
     ),
+    "a shared rule that looks at the clock": (
+        rooms_of_deeds.domains_that_do_something,
+        lambda service: prepend(service.parents[1] / "shuniu/china_time.py", "dt.datetime.now()"),
+        "shuniu/china_time.py:1",
+    ),
+    "a deletion of everything": (
+        rooms_of_deeds.statements_for_all_rows,
+        lambda service: prepend(service / "grants/store.py", "gone = delete(note)"),
+        f"{SERVICE}/grants/store.py:1",
+    ),
+    "a column that a worker names": (
+        rooms_of_deeds.tables_named_elsewhere,
+        lambda service: put(service / "cases/late.py", "late = store.case_file.c.state\n"),
+        f"{SERVICE}/cases/late.py:1",
+    ),
+    "a worker that asks the environment": (
+        rooms_of_deeds.environment_elsewhere,
+        lambda service: put(service / "cases/late.py", "late = os.environ['LATE']\n"),
+        f"{SERVICE}/cases/late.py:1",
+    ),
+    "a module among what is generated": (
+        rooms_of_deeds.code_elsewhere,
+        lambda service: put(service.parents[1] / "shuniu/api/exchange/late.py"),
+        "shuniu/api/exchange/late.py",
+    ),
     "a servicer among workers": (
         rooms_of_deeds.servicers_elsewhere,
         lambda service: put(service / "cases/late.py", "class Late(LateServicer): ...\n"),
@@ -100,6 +125,16 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
     "a metric of a worker's own": (
         rooms_of_deeds.metrics_elsewhere,
         lambda service: put(service / "cases/late.py", "from prometheus_client import Counter\n"),
+        f"{SERVICE}/cases/late.py:1",
+    ),
+    "a metric that nobody scrapes": (
+        rooms_of_deeds.metrics_elsewhere,
+        lambda service: prepend(service / "metrics.py", "LATE = Counter('late', 'Late.')"),
+        f"{SERVICE}/metrics.py:1",
+    ),
+    "a silence for a whole file": (
+        rooms_of_deeds.ignores_without_reason,
+        lambda service: put(service / "cases/late.py", "# ruff: noqa\n"),
         f"{SERVICE}/cases/late.py:1",
     ),
     "another's private name": (

@@ -21,7 +21,7 @@ from services.catalogue.search.page_key import page_key
 from services.esign.certification import authorities
 from services.esign.config import EsignSettings
 from services.esign.flows import scenario_files
-from services.esign.wiring import timestamps
+from services.esign.signing import proof
 from services.exchange.config import ExchangeSettings
 from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.pages import Pages
@@ -96,7 +96,7 @@ def _edge_roots(path: Path) -> None:
 
 
 def _timestamp_roots(path: Path) -> None:
-    timestamps.outside_roots(_esign(timestamp_roots=path))
+    proof.outside_roots(_esign(timestamp_roots=path))
 
 
 # What reads each setting. `any`: whatever bytes are in it are good; `made`: made where it is absent.

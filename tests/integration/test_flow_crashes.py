@@ -28,11 +28,11 @@ from services.esign.flows.work import LEASE_US
 from services.esign.keys import secrets as keys
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.slots import Slots
+from services.esign.signing.proof import Proof
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from services.esign.wiring.flows import open_flows
 from services.esign.wiring.ledger import open_ledger
-from services.esign.wiring.signing import Proof
 from services.esign.wiring.verification import VerificationPart
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.errors import HubError

@@ -23,10 +23,10 @@ from services.esign.domain.verdict import Outcome
 from services.esign.keys import secrets as keys
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.proof import Proof
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.signing import Proof
 from services.esign.wiring.timestamps import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2

@@ -26,6 +26,7 @@ from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.proof import Proof
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from services.esign.wiring.documents import open_documents
@@ -33,7 +34,7 @@ from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.opened import Opened
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.signing import Proof, open_proof
+from services.esign.wiring.signing import open_proof
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.foundation import Foundation

@@ -31,6 +31,7 @@ from services.esign.seals.once_keys import OnceKeys
 from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.proof import Proof
 from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.documents import open_documents
@@ -38,7 +39,6 @@ from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.opened import Opened
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.signing import Proof
 from services.esign.wiring.timestamps import TimestampsPart, open_timestamps
 from services.esign.wiring.upkeep import open_register_of_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc

@@ -67,6 +67,10 @@ class ClockGuard:
         """Tells whether the clock is known to be wrong: nothing is sealed by it."""
         return self.stepped() or self.behind
 
+    def stops_sealing(self, *, stamps_here: bool) -> bool:
+        """Tells whether nothing is sealed now: by a wrong clock never, by one in doubt where the hub stamps itself."""
+        return self.now_us() is None if stamps_here else self.wrong()
+
     def now_us(self) -> int | None:
         """The time, µs; None while the clock is in doubt."""
         now, passed = self.clock.now_us(), self.passed_us()

@@ -8,9 +8,9 @@ from services.esign.documents.packages import open_packages
 from services.esign.documents.service.certificates import CertificateService
 from services.esign.documents.service.registry import CertificateRegistryService
 from services.esign.documents.store import certificates as document_rows
+from services.esign.signing.proof import Proof
 from services.esign.wiring.opened import Opened
 from services.esign.wiring.seals import SealsPart
-from services.esign.wiring.signing import Proof
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 

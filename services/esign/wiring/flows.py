@@ -17,8 +17,8 @@ from services.esign.flows.signers import Signers
 from services.esign.flows.work import Work
 from services.esign.seals.once_keys import OnceKeys
 from services.esign.seals.slots import Slots
+from services.esign.signing.proof import Proof
 from services.esign.wiring.opened import Opened
-from services.esign.wiring.signing import Proof
 from services.esign.wiring.verification import FLOW_COPIES, VerificationPart
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer

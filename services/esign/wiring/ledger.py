@@ -33,7 +33,11 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
     used, StartRefusedError saying what is wrong with the ledger.
     """
     log = await _log(base, settings, secrets)
-    cosigning = _cosigning(log, settings)
+    try:
+        cosigning = _cosigning(log, settings)
+    except ConfigError:
+        await log.close()
+        raise
 
     def not_ready() -> list[str]:
         return ["the ledger must be opened again"] if log.stuck else []

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.revocation.own_list import RevocationLists
+from services.esign.signing.proof import outside_roots
 from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.opened import Opened
-from services.esign.wiring.timestamps import outside_roots
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.fair_queue import Room

@@ -1,7 +1,5 @@
 """Counts events of a service's bus side as metrics. Labels never name organisations: there may be thousands."""
 
-# ruff: noqa: ARG002 - the methods' arguments are what the kit tells; metrics need few of them.
-
 from collections.abc import Sequence
 
 from shuniu.kit.events.bus_pull import Delivered
@@ -14,16 +12,16 @@ from shuniu.kit.process import metrics
 class CountedRelay(RelayWatch):
     """Counts what the relay does."""
 
-    def stored(self, target: str, deliveries: int) -> None:
+    def stored(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the watch is told more
         metrics.DELIVERIES.labels("stored").inc(deliveries)
 
-    def parked(self, target: str, cause: str, seconds: float) -> None:
+    def parked(self, target: str, cause: str, seconds: float) -> None:  # noqa: ARG002 — the watch is told more
         metrics.PARKED.labels(cause).inc()
 
-    def dead(self, target: str, event_id: str, cause: str) -> None:
+    def dead(self, target: str, event_id: str, cause: str) -> None:  # noqa: ARG002 — the watch is told more
         metrics.DELIVERIES.labels("dead").inc()
 
-    def resent(self, target: str, deliveries: int) -> None:
+    def resent(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the watch is told more
         metrics.DELIVERIES.labels("resent").inc(deliveries)
 
     def archived(self, deliveries: int) -> None:
@@ -39,10 +37,10 @@ class CountedReceipts(ReceiptWatch):
     def receipted(self, deliveries: int) -> None:
         metrics.DELIVERIES.labels("receipted").inc(deliveries)
 
-    def mismatch(self, target: str, event_id: str) -> None:
+    def mismatch(self, target: str, event_id: str) -> None:  # noqa: ARG002 — the watch is told more
         metrics.RECEIPTS_REFUSED.labels("mismatch").inc()
 
-    def malformed(self, target: str) -> None:
+    def malformed(self, target: str) -> None:  # noqa: ARG002 — the watch is told more
         metrics.RECEIPTS_REFUSED.labels("malformed").inc()
 
 
@@ -59,13 +57,13 @@ class CountedConsumer(ConsumerWatch):
         self._count("handled", events)
         self._count("duplicate", duplicates)
 
-    def failed(self, event: Delivered, cause: str) -> None:
+    def failed(self, event: Delivered, cause: str) -> None:  # noqa: ARG002 — the watch is told more
         self._count("failed", 1)
 
-    def dead(self, event_id: str, cause: str) -> None:
+    def dead(self, event_id: str, cause: str) -> None:  # noqa: ARG002 — the watch is told more
         self._count("dead", 1)
 
-    def conflict(self, source: str, event_id: str) -> None:
+    def conflict(self, source: str, event_id: str) -> None:  # noqa: ARG002 — the watch is told more
         self._count("conflict", 1)
 
     def lag(self, pending: int) -> None:

@@ -1,6 +1,8 @@
 """Files that are on the disk before whoever wrote them goes on."""
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -10,26 +12,39 @@ def write_public(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    sync(path.parent)
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """A new 0600 file. Raises FileExistsError, OSError."""
-    _write_0600(path, content, os.O_EXCL)
+    """A new 0600 file, whole or not there. Raises FileExistsError, OSError."""
+    draft = _draft(path, content)
+    try:
+        # Unlike a rename it takes no other file's place.
+        os.link(draft, path)
+    finally:
+        draft.unlink()
+    sync(path.parent)
 
 
 def replace_private(path: Path, content: bytes) -> None:
     """A 0600 file in place of the one before, which stays unless all of it could be written. Raises OSError."""
-    fresh = path.with_name(path.name + ".new")
-    _write_0600(fresh, content, os.O_TRUNC)
-    fresh.replace(path)
+    _draft(path, content).replace(path)
+    sync(path.parent)
 
 
-def _write_0600(path: Path, content: bytes, flags: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flags, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def _draft(path: Path, content: bytes) -> Path:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+    return draft
 
 
 def sync(path: Path) -> None:

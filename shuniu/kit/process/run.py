@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import uvloop
 
@@ -18,6 +18,7 @@ from shuniu.kit.process.health import Health
 
 DRAIN_SECONDS = 10.0
 """Longest time for calls under way once the process is told to end."""
+_CANCELLED_AGAIN_SECONDS: Final = 1.0
 
 
 # Objects made since the last collection that bring the next one, and how many of it bring one of the older objects.
@@ -131,9 +132,11 @@ async def _leave(serving: Sequence[Listening], logger: Any) -> None:
 
 
 async def _end(running: Sequence["asyncio.Task[None]"], logger: Any) -> None:
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    # A library may lose a cancellation: asked again until all have ended.
+    while left := [task for task in running if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=_CANCELLED_AGAIN_SECONDS)
     logger.info("stopped")
 
 
@@ -159,4 +162,6 @@ async def _forever(work: Callable[[], Awaitable[None]], logger: Any) -> None:
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
         except Exception as error:  # noqa: BLE001 — background work must outlive its failures
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            return
         await asyncio.sleep(1.0)

@@ -435,3 +435,8 @@ def test_every_step_of_every_scenario_can_be_reached():
             assert flows.finished(flow).state is FlowState.COMPLETED
             assert all(step.state is StepState.SIGNED for step in flow.steps if step.role.acts)
     assert replace(SCENARIOS["case_receipt"].steps[0]).actor is Actor.PLATFORM
+
+
+def test_a_list_of_any_text_has_a_digest() -> None:
+    """What a caller sends is compared before anything else is asked of it: no text of his is an internal error."""
+    assert len(flow_consent.list_of_steps([Act("流程", "步骤", "摘要")])) == 64

@@ -18,14 +18,21 @@ def test_a_file_is_replaced_whole_and_stays_private(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["suspended.json"]
 
 
-def test_what_cannot_be_written_leaves_what_was(tmp_path: Path) -> None:
-    """The draft cannot be made: the file says what it said before."""
+def test_what_cannot_be_written_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk takes no more: the file says what it said before, a key is not there at all, and no draft stays."""
     path = tmp_path / "memory"
     durable.replace_private(path, b"before")
-    (tmp_path / "memory.new").mkdir()
-    with pytest.raises(IsADirectoryError):
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(durable.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
         durable.replace_private(path, b"after")
+    with pytest.raises(OSError, match="No space"):
+        durable.write_secret(tmp_path / "a.key", b"key")
     assert path.read_bytes() == b"before"
+    assert [each.name for each in tmp_path.iterdir()] == ["memory"]
 
 
 def test_a_secret_is_never_written_over(tmp_path: Path) -> None:

@@ -121,3 +121,20 @@ async def test_a_taken_port_refuses_the_start(stage: Stage) -> None:
         with pytest.raises(StartRefusedError, match=f"ops_host, ops_port: cannot listen on 127.0.0.1:{port}"):
             await stage.serve(Process(tasks=began, ops_port=port))
     assert stage.lines == []
+
+
+async def test_work_that_loses_its_cancellation_ends_all_the_same(stage: Stage) -> None:
+    """A library that swallows it, or fails on it, keeps no process alive."""
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async def failing() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise RuntimeError("cancelled") from None
+
+    await stage.told_to_end(Process(listeners=[Door(stage, "a")], tasks=[deaf, failing, stage.work]))
+    assert stage.lines == ["a stopped", "work ended", "closed"]
