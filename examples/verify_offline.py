@@ -24,7 +24,7 @@ def judged(path: Path, trust: TrustStore) -> Verdict:
 
 
 def said(error: Exception) -> str:
-    """The cause why a file was not read, in both languages; errors of the library are so already."""
+    """The cause why a file was not read, in both languages; errors of the library say both already."""
     if isinstance(error, FileNotFoundError):
         return "没有这个文件 / no such file"
     if isinstance(error, IsADirectoryError):

@@ -34,7 +34,7 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.forms.append((given.get("action", ""), {}))
         elif tag in ("input", "button") and self.forms and given.get("name"):
-            # Of buttons of one name the first counts: the page's main action.
+            # The first button of a name counts: it is the page's main action.
             self.forms[-1][1].setdefault(given["name"], given.get("value", ""))
 
     def handle_endtag(self, tag: str) -> None:

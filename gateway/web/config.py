@@ -3,9 +3,10 @@
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from shuniu.kit.process import config
-from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.process.config import ConfigError, HubSettings, Within
 from shuniu.kit.process.durable import write_secret
 from shuniu.kit.rpc import client
 
@@ -37,8 +38,8 @@ class WebSettings:
     """Its key (PEM, 0600)."""
     tls_roots: Path = Path()
     """Roots for peers (PEM)."""
-    max_document_bytes: int = 20 * MIB
-    """Largest document to verify, bytes."""
+    max_document_bytes: Annotated[int, Within(1, 20 * MIB)] = 20 * MIB
+    """Largest document to verify, bytes; the reader takes no larger one."""
     max_uploads: int = 8
     """Most documents in memory at once; one network has at most a third of them. Further uploads wait; with too many
     waiting they are rejected (429 VERIFY_BUSY)."""

@@ -53,7 +53,7 @@ class LicencePage:
                     "presentation", "PRESENTATION_EMPTY", "Paste what the wallet shows.", "请粘贴持有人出示的内容。"
                 )
             question = pb.VerifyPresentationRequest(
-                # Of the page that asked: a reload is the same question and no replay.
+                # The form's own number: a reload asks the same question, and is no replay.
                 request_id=given.get("question", ""),
                 presentation=presentation,
                 audience=self._audience,

@@ -65,7 +65,7 @@ class Machines:
         )
 
     async def crl(self, request: Request) -> Response:
-        """The list of the seal CA that the query names; the first one's without."""
+        """The list of the seal CA that the query names; without a query that of the first CA."""
         return await self._list(request, "")
 
     async def sm2_crl(self, request: Request) -> Response:

@@ -155,7 +155,7 @@ class Pages:
         return response
 
     def _name(self, language: str) -> str:
-        """A hub that is named as the pages call themselves is so named in each language."""
+        """The hub's name. One that was never set is the service's, in the reader's language."""
         return texts.text("service", language) if self.hub_name in texts.TEXTS["service"] else self.hub_name
 
     def message(

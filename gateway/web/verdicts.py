@@ -22,7 +22,7 @@ _NO_CAUSE = frozenset({_NOT_REACHED, "SIGNER_CLAIMED", "TIME_WITHOUT_CHAIN"})
 _UNREADABLE = "unreadable"
 _NO_CODE = "QR_MALFORMED"
 _FACTS = ("title", "number", "issuer_name", "issuer", "date", "issued_on", "state")
-# Of these the first says to people what the second says to programs.
+# Facts that name the issuer, the first for people and the second for programs.
 _NAME, _CODE = "issuer_name", "issuer"
 # A document that nobody signed is neither good nor forged, and must not look like either.
 _UNSIGNED = "NO_SIGNATURE"
@@ -84,8 +84,8 @@ class Shown:
 
 
 def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "", *, file: str = "", digest: str = "") -> Shown:
-    """Makes a verdict of this moment readable, with the word named `texts`. `file`: what the file is called that
-    was judged, `digest`: its SHA-256. An unknown word never becomes a good one.
+    """Makes a verdict of this moment readable, with the word named `texts`. `file`: the name of the
+    judged file, `digest`: its SHA-256. An unknown word never becomes a good one.
     """
     name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
     key, tone = _word(verdict, name, texts)

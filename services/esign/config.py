@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.config import HubSettings, Within
 from shuniu.kit.service_settings import ServiceSettings
 
 
@@ -64,8 +65,8 @@ class EsignSettings(ServiceSettings):
     """Bytes of memory that uploaded documents may take, from the first byte of each to its answer; one sender has half
     of that. Others wait before they are read.
     """
-    document_most_bytes: int = 20 * 1024 * 1024
-    """Largest document that is verified, bytes."""
+    document_most_bytes: Annotated[int, Within(1, 20 * 1024 * 1024)] = 20 * 1024 * 1024
+    """Largest document that is verified, bytes; the reader takes no larger one."""
     timestamp: bool | None = None
     """Says whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait
     and are released as soon as one can. Absent: yes when there is an authority, the hub's own or an outside one.

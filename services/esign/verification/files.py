@@ -211,7 +211,7 @@ def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     if files.size > MAX_BYTES:
         if has_header(files.document) or is_zip(files.document):
             return Judged(path, too_large(files.size, by[1]), at_us=by[1])
-        # What it is comes before its size: no issuer can make a photo smaller.
+        # That it is no document is said before that it is too large: no issuer can make a photo smaller.
         files = replace(files, document=files.document[:_MIB])
     try:
         found = worker.ask(_judge_inherited, files, *by)

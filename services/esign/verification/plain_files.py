@@ -22,7 +22,7 @@ _READINGS = 3
 _FRESH = 10 * 10**9
 _PIECE, _MOST_PIECES = 1024 * 1024, 21
 _NOT_PLAIN = "Not a regular file"
-# Nobody is waited for at the other end of a pipe, and no terminal becomes this process's own.
+# Opening a pipe waits for no writer, and opening a terminal makes it no controlling one.
 _UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 # A name that is too long for a file is the name of none.
 _THERE_IS_NONE = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
@@ -34,8 +34,8 @@ class BeingWrittenError(Exception):
 
 def undisturbed(paths: Sequence[Path], make: Callable[[], Made], stands: Callable[[Made], bool]) -> Made:
     """Returns what `make()` makes of the files, made anew where one of them was written, replaced, put there or taken
-    away meanwhile; what `stands`, whatever befell the files later, is taken at once. Raises BeingWrittenError, and what
-    `make` raises.
+    away meanwhile. A result that `stands` is returned at once, even if a file has changed since. Raises
+    BeingWrittenError, and what `make` raises.
     """
     for _ in range(_READINGS):
         before = [_seen(path) for path in paths]

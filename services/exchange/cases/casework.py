@@ -44,7 +44,7 @@ _TOPICS: Final = {
     Move.WITHDRAW: events.CASE_WITHDRAWN,
     Move.EVALUATE: events.CASE_EVALUATED,
 }
-# A platform states no roles of its officers here; it answers for them.
+# A platform does not say which roles its officer has; it answers for him, so all are assumed.
 _AGENCY: Final = life.OFFICER_ROLES
 _PERSON: Final = frozenset({Role.APPLICANT})
 _OFFICER_LONGEST: Final = 64

@@ -50,7 +50,7 @@ case_file = Table(
     Column("item_title", Text, nullable=False),
     Column("division", Text, nullable=False),
     Column("result_template", Text, nullable=False),
-    # Promised limit at the time of application; 0 units of no unit mean: none.
+    # Promised limit at the time of application; 0 and an empty unit: none was promised.
     Column("limit_amount", BigInteger, nullable=False),
     Column("limit_unit", Text, nullable=False),
     Column("channel", Text, nullable=False),

@@ -13,7 +13,7 @@ from typing import Final
 _LIFE_S: Final = 400 * 86400
 """As long as browsers keep a cookie (RFC 6265bis 5.5)."""
 _MOST: Final = 4
-"""Persons who share a browser."""
+"""Most persons whom one browser is remembered for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from shuniu.kit.store.audit import AuditRecord, Outcome
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A person whose password was right, the tries that this took (the login's own first; none of who registered just
-    now), and what the browser is known by from now on.
+    """A person whose password was right, the tries that it was charged with (the login's own first; none right after
+    registration), and what the browser is known by from now on.
     """
 
     person_id: str

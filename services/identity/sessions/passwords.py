@@ -34,7 +34,7 @@ class Passwords:
     def __init__(self, threads: int, queue: int) -> None:
         self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        # A flood fills a quarter of the queue at most, and others have their turn before its second one.
+        # One sender fills a quarter of the queue at most, and senders take turns.
         self._turns = Places(
             threads,
             PoolFullError,

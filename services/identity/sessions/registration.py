@@ -37,7 +37,7 @@ class Admission:
     meters: Sequence[Meter]
 
 
-# Nobody answered the question of a try that ended so.
+# Codes of tries to which the authority gave no answer.
 _UNANSWERED: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED})
 
 
@@ -88,7 +88,7 @@ class Registration:
         )
         proof = await self._authority.prove(record)
         put = vault_pb2.PutPersonRequest(
-            # What is only looked up may be asked again otherwise under the same id.
+            # A record that is only looked up gets an id of its own: the request's stays free for the proven one.
             request_id=request_id if proof else new_ulid(self._base.clock),
             record=record,
             confirm=proof is not None,

@@ -85,7 +85,7 @@ _FOLLOWING: Final = (
     .order_by(_delivery.target)
     .limit(1)
 )
-# Twice the relay's longest pause: what seems to wait longer was parked while the clock was ahead.
+# Twice the relay's longest pause: a longer wait means that the clock was ahead when the delivery was parked.
 LONGEST_PARKED_US: Final = 60_000_000
 _PARKED_UNTIL: Final = select(func.max(_delivery.next_at_us)).where(
     _delivery.state == DeliveryState.PARKED.value, _delivery.target == bindparam("to")
@@ -200,7 +200,7 @@ def oldest_stored(conn: Connection, target: str) -> tuple[Pending, int] | None:
 
 
 def renumber(conn: Connection, position: int, seq: int) -> None:
-    """Notes the number under which a stream took a delivery once more."""
+    """Stores the number that a stream gave to a delivery that was sent again."""
     stored = _delivery.state == DeliveryState.STORED.value
     conn.execute(update(outbox_delivery).where(_delivery.position == position, stored).values(stream_seq=seq))
 

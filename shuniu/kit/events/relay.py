@@ -291,7 +291,7 @@ class Relay:
                 if marking is not None:
                     await marking
                 if target in self._lost:
-                    # Those before them are gone with the old stream; they go out next.
+                    # Earlier deliveries were lost with the old stream: they are sent again first.
                     await self._resend(target)
                     self._again.add(target)
                     held = True

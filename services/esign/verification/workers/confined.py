@@ -45,7 +45,7 @@ _LARGEST_PIECE, _SMALLEST_PIECE = 1 << 30, 1 << 21
 _OOM_SCORE = 800
 _LENGTH = struct.Struct(">Q")
 _COUNT = struct.Struct(">B")
-# Of bytes that are worth a frame of their own.
+# Bytes from which a part of an answer is sent as a frame of its own.
 _LARGE = 64 * 1024
 # Above any answer: a prepared document of 20 MiB with its fields.
 _ANSWER_MOST = 64 * 1024 * 1024
@@ -278,7 +278,7 @@ class _Room:
         resource.setrlimit(resource.RLIMIT_AS, (given, self._most))
 
     def is_overdrawn(self) -> bool:
-        """Tells whether more was taken than a document may: what was found may come from a want of memory."""
+        """Tells whether it took more memory than it may: its verdict may come from an allocation that failed."""
         return _most_address_space() > self._base + self._memory
 
     def has_the_rest(self) -> bool:
@@ -293,7 +293,7 @@ class _Room:
         return True
 
     def end(self) -> bool:
-        """Gives back what the document left, and the next one its own. Returns whether too much stays."""
+        """Frees what the document took, and sets the limit of the next one. Returns whether too much stays."""
         if resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
             self._libc.malloc_trim(0)
             self._resident = resident()
@@ -337,7 +337,7 @@ def repeated(
     except MemoryError:
         if unless():
             raise
-    # Not in the handler of the error: the first reading's memory hangs on that.
+    # Outside of the handler: the error's traceback keeps the memory of the first reading.
     return reading(*arguments)
 
 
