@@ -57,6 +57,12 @@ def framed(ink=RED, ground=WHITE + b"\0", wide=4, extra=None):
     return png(lambda x, y: ink + b"\xff" if min(x, y, 83 - x, 83 - y) < wide else ground, extra=extra)
 
 
+def mosaic():
+    """A frame of red, green and blue pixels, which is dark grey."""
+    inks = (b"\xb1\0\0", b"\0\xb1\0", b"\0\x30\xb1")
+    return png(lambda x, y: inks[(x + y) % 3] + (b"\xff" if min(x, y, 83 - x, 83 - y) < 4 else b"\0"))
+
+
 @cache
 def drawn():
     """The hub's own seal of an organisation."""
@@ -133,9 +139,10 @@ def test_a_strip_on_each_page_of_a_document_is_accepted():
     assert later(stamped(80, 200) + "".join(strips), files) is None
 
 
-def test_a_seal_on_a_turned_page_has_its_sides_changed():
-    """30 by 40 mm, where the seal is 40 by 30."""
-    assert later(stamped(80, 80, 30, 40), width=40, height=30) is None
+def test_a_seal_is_not_turned():
+    """Readers stretch it to 30 by 40 mm, where the seal is 40 by 30: its bars are higher then."""
+    assert later(stamped(80, 80, 40, 30), width=40, height=30) is None
+    assert later(stamped(80, 80, 30, 40), width=40, height=30) == ALTERED
     assert later(stamped(80, 80, 30, 30), width=40, height=30) == ALTERED
 
 
@@ -148,6 +155,7 @@ PICTURES = {
     "black": (lambda: framed(BLACK), COVERS),
     "nearly black": (lambda: framed(b"\x82\0\0"), COVERS),
     "blue, which print is too": (lambda: framed(b"\0\0\xb4"), COVERS),
+    "of several colours": (mosaic, COVERS),
     "a bar": (lambda: png(lambda x, y: RED + (b"\xff" if 37 <= y < 47 else b"\0")), COVERS),
     "of another gamma": (lambda: framed(extra=(b"gAMA", struct.pack(">I", 9000))), COVERS),
     "of the usual gamma": (lambda: framed(extra=(b"gAMA", struct.pack(">I", 45455))), None),

@@ -191,13 +191,14 @@ class DrawnPage:
         # What is dark and broad is the strokes of large type to the one, and the ground of light print to the other.
         paper, ground = (page_signs.grounds_of(was, self.scale, has_broad_ink=is_ink) for is_ink in (True, False))
         one, other = (page_signs.on_white(each, self.scale, paper) for each in (was, now))
-        if page_signs.is_one_made(one, other, self.scale, is_seal=is_seal):
+        shown = None if is_seal else (was, now)
+        if page_signs.is_one_made(one, other, self.scale, is_seal=is_seal, shown=shown):
             return True
         # A seal has a colour of its own, on any ground.
         if is_seal or (paper == ground).all():
             return False
         one, other = (page_signs.on_white(each, self.scale, ground) for each in (was, now))
-        return page_signs.is_one_made(one, other, self.scale, is_seal=False, shown=(was, now))
+        return page_signs.is_one_made(one, other, self.scale, is_seal=False, shown=shown, is_on_ground=True)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

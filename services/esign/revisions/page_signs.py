@@ -37,10 +37,12 @@ _SEEN, _FAINT = 12, 6
 _OF_HUE, _DARK = 0.4, 150
 # Ink of this lightness is light. Ink that is darker by so many levels does not belong to it.
 _LIGHT, _DARKER = 160, 64
+# Means of smoothed ink differ by no more than so much in a channel where it is the same ink.
+_OF_ANOTHER = 140
 # Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
 _OTHER_INK, _COLOURED = 112, 70
 # Levels between the strongest and the weakest channel of a full colour, beyond those of what it is held against.
-_FULL = 150
+_FULL = 130
 # One that is less full than this is another ink only where it is lighter or darker by so much.
 _FULLEST, _LIGHTER = 200, 40
 # A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
@@ -88,20 +90,25 @@ class _Sign:
 
 @dataclass(frozen=True, slots=True)
 class _Inked:
-    """The surroundings of signs (see `_surroundings`) and their inks, a row for each: the colour of the pixel that is
-    the farthest from white.
-    """
+    """The surroundings of signs (see `_surroundings`) and their inks, a row for each."""
 
     around: Numbers
     inks: Picture
 
     @classmethod
     def of(cls, hues: Sequence[Pixels], picture: Picture, scale: float, *, is_seal: bool) -> "_Inked":
-        inks = [each.darkest(picture) for hue in hues for each in (Apart(hue), _turned_lines(hue, scale))]
+        inks = [
+            _inks_of(each, picture, is_seal=is_seal) for hue in hues for each in (Apart(hue), _turned_lines(hue, scale))
+        ]
         return cls(
             np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=is_seal) for hue in hues)]),
             np.concatenate([np.empty((0, CHANNELS), np.uint8), *inks]),
         )
+
+
+def _inks_of(parts: Apart, picture: Picture, *, is_seal: bool) -> Picture:
+    """A seal is compared by the pixel that is the farthest from white; what may be any picture by the mean."""
+    return parts.darkest(picture) if is_seal else parts.mean(picture)
 
 
 def grounds_of(place: Picture, scale: float, *, has_broad_ink: bool = False) -> Picture:
@@ -182,10 +189,17 @@ def is_one_lost(ink: Pixels, lost: Pixels, most: float, scale: float) -> bool:
 
 
 def is_one_made(
-    was: Picture, now: Picture, scale: float, *, is_seal: bool, shown: tuple[Picture, Picture] | None = None
+    was: Picture,
+    now: Picture,
+    scale: float,
+    *,
+    is_seal: bool,
+    shown: tuple[Picture, Picture] | None = None,
+    is_on_ground: bool = False,
 ) -> bool:
     """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
-    that both read as one. Of places on white; `shown`: as they look, for the colours of inks on another ground.
+    that both read as one. Of places on white; `shown`: as they look, for the colours of inks. `is_on_ground`: what is
+    broad and dark is no ink, but the ground.
     """
     was_shown, now_shown = shown or (was, now)
     before = unlike(was, WHITE, _SEEN)
@@ -196,13 +210,15 @@ def is_one_made(
         return False
     if np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK:
         return True
-    signs = _Inked.of(list(_by_hue(text, was_shown)), was_shown, scale, is_seal=is_seal)
-    for found in _by_hue(came, now_shown):
+    # What is no seal may have many colours, pixel by pixel: people see the mean of them.
+    hues = list(_by_hue(text, was_shown)) if is_seal else [text]
+    signs = _Inked.of(hues, was_shown, scale, is_seal=is_seal)
+    for found in _by_hue(came, now_shown) if is_seal else [came]:
         lines = found & _rules(found, scale)
         for pixels in (found & ~lines, lines):
             marks = Apart(pixels)
-            inks = marks.darkest(now_shown)
-            near = _are_near_alike(marks.boxes, inks, signs, is_seal=is_seal, is_on_ground=shown is not None)
+            inks = _inks_of(marks, now_shown, is_seal=is_seal)
+            near = _are_near_alike(marks.boxes, inks, signs, is_seal=is_seal, is_on_ground=is_on_ground)
             # Rules come nearer to text than signs do.
             if near.any() and (
                 pixels is not lines or any(_touches(marks, each, text) for each in np.flatnonzero(near).tolist())
@@ -363,7 +379,7 @@ def _are_near_alike(
             own, others = signs.inks[some[of]], inks[now[which]]
             alike = _look_alike(own, others, is_seal=is_seal)
             if is_on_ground:
-                alike &= abs(lightness_of(own) - lightness_of(others)) < _LIGHT
+                alike &= ~changed(own, others, _OF_ANOTHER)
             found[now[which[alike]]] = True
     return found
 
@@ -398,16 +414,16 @@ def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.
     from black, grey and white, and from other colours.
     """
     hues = _hues(signs), _hues(marks)
+    own, others = lightness_of(signs), lightness_of(marks)
     if not is_seal:
         full, other = (each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks))
-        are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
         # Navy is black to whoever reads.
-        is_seen = (np.maximum(full, other) >= _FULLEST) | (abs(lightness_of(signs) - lightness_of(marks)) >= _LIGHTER)
+        is_seen = (np.maximum(full, other) >= _FULLEST) | (abs(own - others) >= _LIGHTER)
+        are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
         differ: NDArray[np.bool_] = ((abs(full - other) >= _FULL) & is_seen) | (
             are_coloured & changed(signs, marks, _OTHER_INK - 1)
         )
         return ~differ
-    own, others = lightness_of(signs), lightness_of(marks)
     is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
     are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)
     have_one_colour = ((hues[0] == _NEUTRAL) == (hues[1] == _NEUTRAL)) & ~changed(signs, marks, _OTHER_INK - 1)

@@ -462,14 +462,23 @@ class FieldChanges:
                     filled = self.may_be_filled_in and kind in _FILLED_TYPES
                     if filled and additions.misplaced(self._two.after, value, page, most=MOST_OF_PAGE_FILLED):
                         continue
-                    # pyHanko leaves /Parent out of the widget that a new field has apart.
-                    is_new = kind is None and isinstance(ref, Ref) and ref[0] in self._new_widgets
-                    if kind == "Sig" or filled or is_new:
+                    # pyHanko leaves /Parent out of the widget that a field has apart.
+                    is_apart = kind is None and isinstance(ref, Ref) and ref[0] in self._widgets_apart
+                    if kind == "Sig" or filled or is_apart:
                         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
                         if box is not None:
                             yield Patch(number, box, Why.SIGNED)
         except PdfError:
             return
+
+    @cached_property
+    def _widgets_apart(self) -> frozenset[int]:
+        """Kids of fields for signatures."""
+        after, found = self._two.after, set[int]()
+        for _, value, _ in signatures.fields(after):
+            kids = after.resolve(value.get("Kids")) if value.get("FT") == "Sig" else None
+            found.update(each[0] for each in kids if isinstance(each, Ref)) if isinstance(kids, list) else None
+        return frozenset(found)
 
     def _name_of(self, number: int, value: Mapping[str, Any]) -> str:
         """Full name of a field. Locks go by names, so it has to be the same by its parents and by its parents' kids."""

@@ -259,15 +259,15 @@ def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
     if picture.value.get("ColorSpace") != "DeviceRGB" or picture.value.get("BitsPerComponent") != 8:
         return not seen
     data = document.stream_of(picture)
-    strong = weak = 0
-    light = []
+    weak = 0
+    strong, light = [], []
     for part in range(3):
         channel = data[part::3]
-        strong |= int.from_bytes(channel.translate(_ABOVE[_STRONG]), "big")
+        strong.append(int.from_bytes(channel.translate(_ABOVE[_STRONG]), "big"))
         weak |= int.from_bytes(channel.translate(_BELOW_WEAK), "big")
         light.append(int.from_bytes(channel.translate(_ABOVE[_LIGHT]), "big"))
-    # Green and one more make a pixel light.
-    return not seen & ~(strong & weak & ~(light[1] & (light[0] | light[2])))
+    # Green and one more make a pixel light. Pixels of several colours are grey together.
+    return any(not seen & ~(one & weak & ~(light[1] & (light[0] | light[2]))) for one in strong)
 
 
 def _stream(document: Document, value: Any) -> PdfObject | None:

@@ -38,7 +38,9 @@ def is_plain_seal(picture: Picture) -> bool:
     is_light = light[:, :, 1] & (light[:, :, 0] | light[:, :, 2])
     in_colour = (colours > _STRONG).any(axis=2) & (colours <= _WEAK).any(axis=2) & ~is_light
     in_colour &= colours @ np.array(_LIGHTNESS) >= _LEAST_LIGHTNESS
-    if (ink & ~in_colour).any() or ink.mean() > _MOST_INK:
+    # Pixels of several colours are grey together.
+    has_one_colour = any(not (ink & (colours[:, :, at] <= _STRONG)).any() for at in range(3))
+    if (ink & ~in_colour).any() or not has_one_colour or ink.mean() > _MOST_INK:
         return False
     # Sums of all that is above and to the left: of a part by its four corners.
     sums = np.pad(ink.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))

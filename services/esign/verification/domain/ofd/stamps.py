@@ -193,12 +193,9 @@ def _is_plain_seal(picture: Picture) -> bool:
 
 
 def _has_size_of(box: Box, picture: Picture) -> bool:
-    """On a turned page width and height change places."""
-    sides, stated = box[2:], (picture.width_mm, picture.height_mm)
-    return any(
-        all(abs(side - size) <= _NEAR_MM for side, size in zip(sides, sizes, strict=True))
-        for sizes in (stated, stated[::-1])
-    )
+    """Readers stretch a picture to its box, and do not turn it."""
+    stated = picture.width_mm, picture.height_mm
+    return all(abs(side - size) <= _NEAR_MM for side, size in zip(box[2:], stated, strict=True))
 
 
 def _cut(stamp: Stamp) -> Box:
