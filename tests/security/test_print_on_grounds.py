@@ -3,12 +3,14 @@
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
+from services.esign.domain.pdf.syntax import Ref
 from services.esign.domain.verdict import Outcome
-from tests.security.test_looks_over_print import FRAME, INVISIBLE, outcome, sealed_over
+from tests.security.test_looks_over_print import FRAME, INVISIBLE, outcome, printed, sealed_over
 from tests.security.test_looks_that_go_on import WIDTH, contract, price, signed_in
 from tests.support import documents as attack
+from tests.support.seal_pictures import picture_of, pixels_of
 from tests.support.signed_pages import END_OF_PRICE, PRICE, covered, page
-from tests.support.update_bases import built, rich
+from tests.support.update_bases import built, form, rich
 from tests.support.updates import Draft
 
 # Of Helvetica.
@@ -84,3 +86,59 @@ def test_a_save_by_mupdf_is_no_forgery(lines: bytes, expected: Outcome) -> None:
     draft = Draft(base, before_trailer=lines)
     draft.put_field(draft.add(INVISIBLE % (b"Later", draft.sign())), 0)
     assert outcome(draft.finished()) is expected
+
+
+@pytest.mark.parametrize("dot", [b"", b"0 .2 .25 rg %.2f 14 .6 .6 re f"])
+def test_a_dark_dot_is_not_the_ink_of_a_letter(dot: bytes) -> None:
+    """Teal digits behind teal print go on with it, whatever single pixels they have."""
+    look = b"BT 0 .6 .65 rg /F1 14 Tf 0.2 10 Td (000) Tj ET " + b" ".join(dot % (1 + 8 * n) for n in range(3) if dot)
+    document = contract(b"0 .6 .65 rg " + price(14), b"[%.2f 740 %.2f 770]" % (BEHIND, BEHIND + 60))
+    assert signed_in(document, look, b"60 30") is Outcome.INDETERMINATE
+
+
+def test_pixels_of_many_colours_are_grey_together() -> None:
+    """Squares of half a point in red, green and blue by turns are dark strokes to whoever reads."""
+    inks = (b"1 0 0 rg", b"0 1 0 rg", b"0 0 1 rg")
+    squares = b" ".join(
+        b"%b %.1f %.1f .5 .5 re f" % (inks[(x + y) % 3], 1 + digit * 8 + x / 2, 10 + y / 2)
+        for digit in range(2)
+        for x in range(10)
+        for y in range(20)
+        if x in {0, 1, 8, 9} or y in {0, 1, 18, 19}
+    )
+    document = contract(price(14), b"[%.2f 740 %.2f 770]" % (BEHIND, BEHIND + 60))
+    assert signed_in(document, squares, b"60 30") is Outcome.INDETERMINATE
+
+
+def test_white_areas_on_a_dark_row_are_white_print() -> None:
+    """Print is smoothed at its edges, areas on whole pixels are not: both are white."""
+    row = b"0 g 0 735 595 40 re f 1 g " + price(14)
+    zeros = b" ".join(
+        b"%d 10 1 10 re f %d 10 1 10 re f %d 10 6 1 re f %d 19 6 1 re f" % (at, at + 5, at, at) for at in (1, 9, 17)
+    )
+    place = b"[%d 740 %d 770]" % (BEHIND + 1, BEHIND + 61)
+    assert signed_in(contract(row, place), b"1 g " + zeros, b"60 30") is Outcome.INDETERMINATE
+
+
+def test_navy_on_yellow_is_black() -> None:
+    """On a yellow row as on white paper."""
+    row = b"1 1 0 rg 0 735 595 40 re f 0 g " + price(14)
+    look = b"BT 0 0 .6 rg /F1 14 Tf 0.2 10 Td (000) Tj ET"
+    place = b"[%.2f 740 %.2f 770]" % (BEHIND, BEHIND + 60)
+    assert signed_in(contract(row, place), look, b"60 30") is Outcome.INDETERMINATE
+
+
+def test_a_seal_has_one_colour() -> None:
+    """A picture in seal colours by turns, pixel by pixel, is grey print."""
+    width, height, colours, opacity = pixels_of(b"1 0 0 rg 90 30 8 10 re f", 180, 50)
+    many = bytearray(colours)
+    for pixel in range(0, width * height, 2):
+        many[3 * pixel : 3 * pixel + 3] = b"\0\xb1\0"
+    for inks, expected in ((colours, Outcome.VALID), (bytes(many), Outcome.INDETERMINATE)):
+        draft = Draft(printed(b"BT /F1 14 Tf 12 150 Td (TOTAL 2100) Tj ET"))
+        value, mask = draft.sign(), draft.add(picture_of(width, height, opacity))
+        image = draft.add(picture_of(width, height, inks, b"/SMask %d 0 R" % mask))
+        held = b"/BBox[0 0 180 50]/Resources<</XObject<</Seal %d 0 R>>>>" % image
+        shown = draft.add(form(b"q 180 0 0 50 0 0 cm /Seal Do Q", held))
+        draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+        assert outcome(draft.finished()) is expected
