@@ -34,7 +34,7 @@ from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_look
 from services.esign.revisions.domain.sound_page import is_sound
 from services.esign.revisions.domain.two_versions import ChangedError, TwoVersions
-from services.esign.revisions.domain.widget_pages import WidgetPages
+from services.esign.revisions.domain.widget_pages import WidgetPages, widgets_apart
 
 # Keys of a new field for a signature, and of its widget, which may be one dictionary; others would show something, do
 # something, or be part of another field.
@@ -452,6 +452,7 @@ class FieldChanges:
     def places(self) -> Iterator[Patch]:
         """Places of all widgets that may lawfully show something else: of signatures, and of what is filled in."""
         try:
+            apart = widgets_apart(self._two.after)
             for number, page in enumerate(self._on.listed):
                 listed = self._two.after.resolve(page.get("Annots"))
                 for ref in listed if isinstance(listed, list) else []:
@@ -463,22 +464,13 @@ class FieldChanges:
                     if filled and additions.misplaced(self._two.after, value, page, most=MOST_OF_PAGE_FILLED):
                         continue
                     # pyHanko leaves /Parent out of the widget that a field has apart.
-                    is_apart = kind is None and isinstance(ref, Ref) and ref[0] in self._widgets_apart
+                    is_apart = kind is None and isinstance(ref, Ref) and ref[0] in apart
                     if kind == "Sig" or filled or is_apart:
                         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
                         if box is not None:
                             yield Patch(number, box, Why.SIGNED)
         except PdfError:
             return
-
-    @cached_property
-    def _widgets_apart(self) -> frozenset[int]:
-        """Kids of fields for signatures."""
-        after, found = self._two.after, set[int]()
-        for _, value, _ in signatures.fields(after):
-            kids = after.resolve(value.get("Kids")) if value.get("FT") == "Sig" else None
-            found.update(each[0] for each in kids if isinstance(each, Ref)) if isinstance(kids, list) else None
-        return frozenset(found)
 
     def _name_of(self, number: int, value: Mapping[str, Any]) -> str:
         """Full name of a field. Locks go by names, so it has to be the same by its parents and by its parents' kids."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, Ref
 from services.esign.revisions.domain.two_versions import ChangedError
@@ -46,3 +47,12 @@ class WidgetPages:
                 if isinstance(each, Ref):
                     found.setdefault(each[0], []).append(at)
         return found
+
+
+def widgets_apart(document: Document) -> frozenset[int]:
+    """Numbers of the widgets that fields for signatures have apart. Raises PdfError."""
+    found = set[int]()
+    for _, value, _ in signatures.fields(document):
+        kids = document.resolve(value.get("Kids")) if value.get("FT") == "Sig" else None
+        found.update(each[0] for each in kids if isinstance(each, Ref)) if isinstance(kids, list) else None
+    return frozenset(found)
