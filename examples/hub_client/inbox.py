@@ -67,7 +67,7 @@ class BusInbox:
         self._closing = False
 
     async def run(self, handler: Handler) -> None:
-        # One that is absent is told at once.
+        # Raises FileNotFoundError for a credential that is absent: no retry would help.
         self._credentials.creds_file.stat()
         # A connection that fails is replaced: nats-py's own reconnecting can leave one that is open and reads nothing.
         pause = 0.25

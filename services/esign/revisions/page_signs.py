@@ -42,7 +42,7 @@ _OF_ANOTHER = 140
 # Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
 _OTHER_INK, _COLOURED = 112, 70
 # Levels between the strongest and the weakest channel of a full colour, beyond those of what it is held against.
-_FULL = 130
+_FULL = 150
 # One that is less full than this is another ink only where it is lighter or darker by so much.
 _FULLEST, _LIGHTER = 200, 40
 # A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
@@ -417,7 +417,7 @@ def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.
     own, others = lightness_of(signs), lightness_of(marks)
     if not is_seal:
         full, other = (each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks))
-        # Navy is black to whoever reads.
+        # Readers do not tell navy from black.
         is_seen = (np.maximum(full, other) >= _FULLEST) | (abs(own - others) >= _LIGHTER)
         are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
         differ: NDArray[np.bool_] = ((abs(full - other) >= _FULL) & is_seen) | (

@@ -12,16 +12,16 @@ from shuniu.kit.process import metrics
 class CountedRelay(RelayWatch):
     """Counts what the relay does."""
 
-    def stored(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the watch is told more
+    def stored(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the base class has it
         metrics.DELIVERIES.labels("stored").inc(deliveries)
 
-    def parked(self, target: str, cause: str, seconds: float) -> None:  # noqa: ARG002 — the watch is told more
+    def parked(self, target: str, cause: str, seconds: float) -> None:  # noqa: ARG002 — the base class has it
         metrics.PARKED.labels(cause).inc()
 
-    def dead(self, target: str, event_id: str, cause: str) -> None:  # noqa: ARG002 — the watch is told more
+    def dead(self, target: str, event_id: str, cause: str) -> None:  # noqa: ARG002 — the base class has it
         metrics.DELIVERIES.labels("dead").inc()
 
-    def resent(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the watch is told more
+    def resent(self, target: str, deliveries: int) -> None:  # noqa: ARG002 — the base class has it
         metrics.DELIVERIES.labels("resent").inc(deliveries)
 
     def archived(self, deliveries: int) -> None:
@@ -37,10 +37,10 @@ class CountedReceipts(ReceiptWatch):
     def receipted(self, deliveries: int) -> None:
         metrics.DELIVERIES.labels("receipted").inc(deliveries)
 
-    def mismatch(self, target: str, event_id: str) -> None:  # noqa: ARG002 — the watch is told more
+    def mismatch(self, target: str, event_id: str) -> None:  # noqa: ARG002 — the base class has it
         metrics.RECEIPTS_REFUSED.labels("mismatch").inc()
 
-    def malformed(self, target: str) -> None:  # noqa: ARG002 — the watch is told more
+    def malformed(self, target: str) -> None:  # noqa: ARG002 — the base class has it
         metrics.RECEIPTS_REFUSED.labels("malformed").inc()
 
 
@@ -57,13 +57,13 @@ class CountedConsumer(ConsumerWatch):
         self._count("handled", events)
         self._count("duplicate", duplicates)
 
-    def failed(self, event: Delivered, cause: str) -> None:  # noqa: ARG002 — the watch is told more
+    def failed(self, event: Delivered, cause: str) -> None:  # noqa: ARG002 — the base class has it
         self._count("failed", 1)
 
-    def dead(self, event_id: str, cause: str) -> None:  # noqa: ARG002 — the watch is told more
+    def dead(self, event_id: str, cause: str) -> None:  # noqa: ARG002 — the base class has it
         self._count("dead", 1)
 
-    def conflict(self, source: str, event_id: str) -> None:  # noqa: ARG002 — the watch is told more
+    def conflict(self, source: str, event_id: str) -> None:  # noqa: ARG002 — the base class has it
         self._count("conflict", 1)
 
     def lag(self, pending: int) -> None:

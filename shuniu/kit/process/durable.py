@@ -28,7 +28,12 @@ def write_secret(path: Path, content: bytes) -> None:
 
 def replace_private(path: Path, content: bytes) -> None:
     """A 0600 file in place of the one before, which stays unless all of it could be written. Raises OSError."""
-    _draft(path, content).replace(path)
+    draft = _draft(path, content)
+    try:
+        draft.replace(path)
+    except OSError:
+        draft.unlink()
+        raise
     sync(path.parent)
 
 
