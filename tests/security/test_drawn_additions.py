@@ -39,6 +39,8 @@ from tests.support.verdicts import TRUST, judged
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 PAINT = b"0 0 1 rg -500 -500 2000 2000 re f"
 BOX = b"/BBox[0 0 40 40]"
+MARK = b"0 0 1 rg 4 2 16 16 re f"
+"""Drawn away from what the page shows."""
 
 
 def started(name):
@@ -702,7 +704,7 @@ def filled_in_and_signed():
     look = form(b"/Tx BMC BT /F1 9 Tf 2 4 Td (7) Tj ET EMC", b"/BBox[0 0 60 16]/Resources<</Font<</F1 5 0 R>>>>")
     draft.edit(20).update({"V": b"7", "AP": {"N": Ref((draft.add(look), 0))}})
     draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes")})
-    return signed_in(draft, form(PAINT, BOX))
+    return signed_in(draft, form(MARK, BOX))
 
 
 def closed():
@@ -750,7 +752,7 @@ def font_that_no_field_asks_for():
     """What signers add to the form's resources changes no field that has its own look."""
     draft = started("form, P=2")
     draft.acro_form()["DR"]["Font"]["New"] = Ref((FONT, 0))
-    return signed_in(draft, form(PAINT, BOX))
+    return signed_in(draft, form(MARK, BOX))
 
 
 LAWFUL = [

@@ -108,7 +108,7 @@ def test_no_field_of_the_page_has_a_ground_that_some_draw(marks, expected):
 @pytest.mark.parametrize(
     ("drawn", "is_alike"),
     [
-        (b"1 0 0 rg 2 2 30 30 re f", True),
+        (b"1 0 0 rg 2 2 30 20 re f", True),
         (UNSURE + b"2 2 30 30 re f", False),
         (b"q 1 0 0 .1 0 0 cm 1 0 0 RG 4 w 2 20 m 30 300 l S Q", False),
         (b"1 0 0 rg 2 2 .05 30 re f", False),
@@ -145,7 +145,8 @@ def test_of_an_annotation_with_states_the_one_that_is_shown_counts(state, expect
     [
         (UNSURE + b"2 2 20 20 re f", 4, Outcome.INDETERMINATE),
         (UNSURE + b"2 2 20 20 re f", 24, Outcome.VALID),
-        (b"1 0 0 rg 2 2 20 20 re f", 4, Outcome.VALID),
+        (b"1 0 0 rg 2 2 20 20 re f", 4, Outcome.INDETERMINATE),
+        (b"1 0 0 rg 12 2 20 20 re f", 4, Outcome.VALID),
     ],
 )
 def test_a_look_that_readers_have_differently_is_away_from_print(drawn, gap, expected):

@@ -52,7 +52,6 @@ def test_what_is_written_on_a_tint_has_come() -> None:
     )
     document = page(tint + b"0 g " + PRICE, place=b"[%.2f 120 %.2f 170]" % (left, left + 60))
     assert covered(document, b"0 g " + zeros, b"60 50") is Outcome.INDETERMINATE
-    assert covered(document, b"1 0 0 rg 40 4 10 10 re f", b"60 50") is Outcome.VALID
 
 
 TOUCHING = {

@@ -17,7 +17,8 @@ FIELDS = (
     Field("甲方", 0, (10, 10, 60, 60), Lock(LockAction.INCLUDE, ("甲方",))),
     Field("乙方", 0, (70, 10, 120, 60), Lock(LockAction.ALL)),
 )
-RED = Picture(2, 2, bytes((200, 0, 0)) * 4, bytes((255, 0)) * 2)
+RED = Picture(120, 120, bytes((200, 0, 0)) * 120**2, (bytes((255,)) * 60 + bytes(60)) * 120)
+"""A seal: its left half is red, its right half clear."""
 DOCUMENTS = {
     "table": small_pdf,
     "stream": lambda: small_pdf(xref_stream=True),

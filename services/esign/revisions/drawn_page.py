@@ -164,7 +164,7 @@ class DrawnPage:
         return not (
             page_signs.is_one_lost(shown, shown & changed(was, now, _ANOTHER), _MOST_COLOURED, self.scale)
             or self._is_painted_around(box, after)
-            or page_signs.is_one_made(was, now, self.scale, is_seal=True)
+            or page_signs.is_one_made(was, now, self.scale)
         )
 
     def _is_painted_around(self, box: Box, after: "DrawnPage") -> bool:
@@ -189,16 +189,18 @@ class DrawnPage:
             box
         )
         # What is dark and broad is the strokes of large type to the one, and the ground of light print to the other.
-        paper, ground = (page_signs.grounds_of(was, self.scale, has_broad_ink=is_ink) for is_ink in (True, False))
+        paper = page_signs.grounds_of(was, self.scale, has_broad_ink=True)
         one, other = (page_signs.on_white(each, self.scale, paper) for each in (was, now))
-        shown = None if is_seal else (was, now)
-        if page_signs.is_one_made(one, other, self.scale, is_seal=is_seal, shown=shown):
+        if is_seal:
+            # A seal has a colour of its own, on any ground.
+            return page_signs.is_one_made(one, other, self.scale)
+        if page_signs.goes_on(one, other, self.scale):
             return True
-        # A seal has a colour of its own, on any ground.
-        if is_seal or (paper == ground).all():
+        ground = page_signs.grounds_of(was, self.scale)
+        if (paper == ground).all():
             return False
         one, other = (page_signs.on_white(each, self.scale, ground) for each in (was, now))
-        return page_signs.is_one_made(one, other, self.scale, is_seal=False, shown=shown, is_on_ground=True)
+        return page_signs.goes_on(one, other, self.scale)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

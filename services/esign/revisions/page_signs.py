@@ -37,18 +37,12 @@ _SEEN, _FAINT = 12, 6
 _OF_HUE, _DARK = 0.4, 150
 # Ink of this lightness is light. Ink that is darker by so many levels does not belong to it.
 _LIGHT, _DARKER = 160, 64
-# Means of smoothed ink differ by no more than so much in a channel where it is the same ink.
-_OF_ANOTHER = 140
 # Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
 _OTHER_INK, _COLOURED = 112, 70
-# Levels between the strongest and the weakest channel of a full colour, beyond those of what it is held against.
-_FULL = 150
-# One that is less full than this is another ink only where it is lighter or darker by so much.
-_FULLEST, _LIGHTER = 200, 40
 # A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
 # size; at least these points. One that is larger than these points counts as that large, and as a seal.
 _ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
-_LEAST_ALONG, _LEAST_ACROSS, _LARGEST_PRINT = 8.0, 4.0, 48.0
+_LEAST_ALONG, _LEAST_ACROSS, _LARGEST_PRINT = 12.0, 6.0, 48.0
 # Signs of a line that runs upwards have gaps up to these points, and the line is longer than broad by this factor.
 _GAP, _LONGER = 2.0, 1.5
 # A rule is a line of at most this breadth and at least this length, in points.
@@ -86,29 +80,6 @@ class _Sign:
     top: int
     right: int
     bottom: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Inked:
-    """The surroundings of signs (see `_surroundings`) and their inks, a row for each."""
-
-    around: Numbers
-    inks: Picture
-
-    @classmethod
-    def of(cls, hues: Sequence[Pixels], picture: Picture, scale: float, *, is_seal: bool) -> "_Inked":
-        inks = [
-            _inks_of(each, picture, is_seal=is_seal) for hue in hues for each in (Apart(hue), _turned_lines(hue, scale))
-        ]
-        return cls(
-            np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=is_seal) for hue in hues)]),
-            np.concatenate([np.empty((0, CHANNELS), np.uint8), *inks]),
-        )
-
-
-def _inks_of(parts: Apart, picture: Picture, *, is_seal: bool) -> Picture:
-    """A seal is compared by the pixel that is the farthest from white; what may be any picture by the mean."""
-    return parts.darkest(picture) if is_seal else parts.mean(picture)
 
 
 def grounds_of(place: Picture, scale: float, *, has_broad_ink: bool = False) -> Picture:
@@ -188,43 +159,56 @@ def is_one_lost(ink: Pixels, lost: Pixels, most: float, scale: float) -> bool:
     return False
 
 
-def is_one_made(
-    was: Picture,
-    now: Picture,
-    scale: float,
-    *,
-    is_seal: bool,
-    shown: tuple[Picture, Picture] | None = None,
-    is_on_ground: bool = False,
-) -> bool:
-    """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
-    that both read as one. Of places on white; `shown`: as they look, for the colours of inks. `is_on_ground`: what is
-    broad and dark is no ink, but the ground.
+def goes_on(was: Picture, now: Picture, scale: float) -> bool:
+    """Tells whether ink that came is so near to a sign that was there that both read as one, whatever their inks. Of
+    places on white.
     """
-    was_shown, now_shown = shown or (was, now)
-    before = unlike(was, WHITE, _SEEN)
-    text = _print(before, scale)
-    # What is written on rules came as well.
-    came = unlike(now, WHITE, _SEEN) & ~text & changed(was, now, _SEEN // 2)
-    if not came.any():
-        return False
-    if np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK:
+    text, came = _text_and_came(was, now, scale)
+    if _is_too_much(text, came):
         return True
-    # What is no seal may have many colours, pixel by pixel: people see the mean of them.
-    hues = list(_by_hue(text, was_shown)) if is_seal else [text]
-    signs = _Inked.of(hues, was_shown, scale, is_seal=is_seal)
-    for found in _by_hue(came, now_shown) if is_seal else [came]:
+    marks, around = Apart(came).boxes, _surroundings(text, scale, is_seal=False)
+    return any(len(which) for which, _ in _reached(marks, around))
+
+
+def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
+    """Tells whether a seal makes another sign of one that was there: it looks like its ink, and is so near to it that
+    both read as one. Of places on white.
+    """
+    text, came = _text_and_came(was, now, scale)
+    if _is_too_much(text, came):
+        return True
+    hues = list(_by_hue(text, was))
+    around = np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=True) for hue in hues)])
+    inks = np.concatenate(
+        [
+            np.empty((0, CHANNELS), np.uint8),
+            *(parts.darkest(was) for hue in hues for parts in (Apart(hue), _turned_lines(hue, scale))),
+        ]
+    )
+    for found in _by_hue(came, now):
         lines = found & _rules(found, scale)
         for pixels in (found & ~lines, lines):
             marks = Apart(pixels)
-            inks = _inks_of(marks, now_shown, is_seal=is_seal)
-            near = _are_near_alike(marks.boxes, inks, signs, is_seal=is_seal, is_on_ground=is_on_ground)
+            own = marks.darkest(now)
+            near = np.zeros(marks.count, bool)
+            for which, of in _reached(marks.boxes, around):
+                near[which[_look_alike(inks[of], own[which])]] = True
             # Rules come nearer to text than signs do.
             if near.any() and (
                 pixels is not lines or any(_touches(marks, each, text) for each in np.flatnonzero(near).tolist())
             ):
                 return True
     return False
+
+
+def _text_and_came(was: Picture, now: Picture, scale: float) -> tuple[Pixels, Pixels]:
+    """Finds the print that was there, and the ink that came: what is written on rules came as well."""
+    text = _print(unlike(was, WHITE, _SEEN), scale)
+    return text, unlike(now, WHITE, _SEEN) & ~text & changed(was, now, _SEEN // 2)
+
+
+def _is_too_much(text: Pixels, came: Pixels) -> bool:
+    return bool(came.any()) and bool(np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK)
 
 
 def _turned_lines(pixels: Pixels, scale: float) -> "Apart":
@@ -356,14 +340,8 @@ def _leaders(boxes: Numbers, scale: float) -> list[int]:
     ]
 
 
-def _are_near_alike(
-    marks: Numbers, inks: Picture, signs: _Inked, *, is_seal: bool, is_on_ground: bool
-) -> NDArray[np.bool_]:
-    """Tells of the box of each mark whether it reaches into the surroundings of a sign whose ink it looks like. On a
-    ground of another colour than paper, dark ink is none of light ink.
-    """
-    found = np.zeros(len(marks), bool)
-    around = signs.around
+def _reached(marks: Numbers, around: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """Finds the numbers of marks and of surroundings that meet, as pairs: boxes in pixels."""
     # From above, so that few signs are near to those that are looked at together.
     order = np.argsort(marks[:, 1])
     for start in range(0, len(order), _AT_ONCE):
@@ -376,12 +354,7 @@ def _are_near_alike(
                 (boxes[:, np.newaxis, :2] < around[some, 2:]).all(axis=2)
                 & (around[some, :2] < boxes[:, np.newaxis, 2:]).all(axis=2)
             )
-            own, others = signs.inks[some[of]], inks[now[which]]
-            alike = _look_alike(own, others, is_seal=is_seal)
-            if is_on_ground:
-                alike &= ~changed(own, others, _OF_ANOTHER)
-            found[now[which[alike]]] = True
-    return found
+            yield now[which], some[of]
 
 
 def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
@@ -408,25 +381,15 @@ def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
     return np.concatenate(found)
 
 
-def _look_alike(signs: Picture, marks: Picture, *, is_seal: bool) -> NDArray[np.bool_]:
-    """Tells of pairs of inks whether the one is taken for the other: they have nearly one colour, or both are nearly
-    black. Dark ink is no part of light ink, nor grey of a seal. Where the look is no seal, only a full colour differs
-    from black, grey and white, and from other colours.
+def _look_alike(signs: Picture, marks: Picture) -> NDArray[np.bool_]:
+    """Tells of pairs of inks whether a seal's is taken for the sign's: they have nearly one colour, or both are nearly
+    black. Dark ink is no part of light ink, nor grey of a seal.
     """
-    hues = _hues(signs), _hues(marks)
     own, others = lightness_of(signs), lightness_of(marks)
-    if not is_seal:
-        full, other = (each.max(axis=-1).astype(np.int64) - each.min(axis=-1) for each in (signs, marks))
-        # Readers do not tell navy from black.
-        is_seen = (np.maximum(full, other) >= _FULLEST) | (abs(own - others) >= _LIGHTER)
-        are_coloured = (hues[0] != _NEUTRAL) & (hues[1] != _NEUTRAL)
-        differ: NDArray[np.bool_] = ((abs(full - other) >= _FULL) & is_seen) | (
-            are_coloured & changed(signs, marks, _OTHER_INK - 1)
-        )
-        return ~differ
     is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
     are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)
-    have_one_colour = ((hues[0] == _NEUTRAL) == (hues[1] == _NEUTRAL)) & ~changed(signs, marks, _OTHER_INK - 1)
+    are_neutral = _hues(signs) == _NEUTRAL, _hues(marks) == _NEUTRAL
+    have_one_colour = (are_neutral[0] == are_neutral[1]) & ~changed(signs, marks, _OTHER_INK - 1)
     found: NDArray[np.bool_] = ~is_dark_on_light & (are_black | have_one_colour)
     return found
 

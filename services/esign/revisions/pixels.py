@@ -87,13 +87,6 @@ class Apart:
         """Pixels of each part that are in another set too."""
         return np.bincount(self.part_of_pixel[other[self.rows_and_columns]], minlength=self.count)
 
-    def mean(self, picture: Picture) -> Picture:
-        """Finds the mean colour of each part: a row of channels for each."""
-        colours = picture[self.rows_and_columns]
-        sums = [np.bincount(self.part_of_pixel, colours[:, at], self.count) for at in range(CHANNELS)]
-        found: Picture = (np.stack(sums, axis=1) / np.maximum(self.sizes, 1)[:, np.newaxis]).astype(np.uint8)
-        return found
-
     def darkest(self, picture: Picture) -> Picture:
         """Finds the colour of each part that is the farthest from white: a row of channels for each."""
         colours = picture[self.rows_and_columns].astype(np.int64)
