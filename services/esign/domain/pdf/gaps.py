@@ -8,6 +8,7 @@ the same signed bytes have their gap in another place.
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.rebuilt import headers
 from services.esign.domain.pdf.sections import FREE, Place
 from services.esign.domain.pdf.signatures import PdfSignature
-from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf.syntax import SEEN_MOST_BYTES, Dict, PdfError, Ref
 
 _WORD = b"/ByteRange"
 # One spelling: the numbers stand in the dictionary itself.
@@ -118,7 +119,11 @@ def is_shared(document: Document, *present: PdfSignature) -> bool:
         count = seen - first
         if count == 0 or (at in own and count <= _OF_ONE):
             continue
-        if count == _OF_ONE and _ends_plainly(data, at, words[seen - 1], following):
+        if count == _OF_ONE and (
+            _is_plain_text(data[at:following])
+            if following - at <= SEEN_MOST_BYTES
+            else _ends_plainly(data, at, words[seen - 1], following)
+        ):
             continue
         for header in headers(data, at, following):
             end = _end_of(document, header.at)
@@ -200,6 +205,12 @@ def _beginnings(document: Document, before: int) -> list[int]:
     for section in document.sections:
         found.update(e.a for e in section.entries.values() if e.place == Place.IN_FILE and e.a < before)
     return sorted(found)
+
+
+@lru_cache(maxsize=1024)
+def _is_plain_text(text: bytes) -> bool:
+    """Certificates of one template share most of their objects: the same text is looked at once."""
+    return _ends_plainly(text, 0, text.rfind(b"obj"), len(text))
 
 
 def _ends_plainly(data: bytes, at: int, last: int, end: int) -> bool:
