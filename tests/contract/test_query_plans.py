@@ -53,6 +53,33 @@ def test_a_walk_is_told_from_a_look_up(statement, walked):
     raw.close()
 
 
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("statement", "walked"),
+    [
+        ("SELECT pdf FROM certificate WHERE number = 'x'", []),
+        ("SELECT pdf FROM certificate WHERE number IN ('x', 'y') AND stage = 'z'", []),
+        ("SELECT number FROM certificate ORDER BY number LIMIT 5", []),
+        ("SELECT number FROM certificate WHERE stage = 'SEALED' AND stage <> 'ISSUED'", []),
+        ("SELECT pdf FROM certificate WHERE pdf > 'x'", ["certificate"]),
+        ("UPDATE certificate SET pdf = 'x' WHERE receipt = 'y'", ["certificate"]),
+        ("SELECT count(*) FROM certificate", ["certificate"]),
+    ],
+)
+async def test_postgresql_tells_a_walk_from_a_look_up(postgres_database, clock, statement, walked):
+    """Whatever it would do with tables as empty as these."""
+    opened = Store.unchecked(postgres_database, store.METADATA, clock=clock)
+    await opened.create_schema()
+    try:
+        assert await opened.read(_walked, statement) == walked
+    finally:
+        await opened.close()
+
+
+def _walked(conn: Connection, statement: str) -> list[str]:
+    return [walk.table for walk in plans.walks_of_postgresql(conn.connection.cursor(), statement)]
+
+
 def test_partial_indexes_hold_the_states_that_are_meant():
     """They are written out, since a question must repeat them; the domain says which states are which."""
     assert _named(KEY_LEFT) == {state.value for state in ENDED}

@@ -1,9 +1,13 @@
-"""What statements of stores walk through, by SQLite's own plan: each distinct one that any test runs is asked for it.
+"""What statements of stores walk through, by the database's own plan: each distinct one that any test runs is asked for
+it.
 
 SQLite without statistics plans by the schema alone, so an empty table has the plan that a million rows will have. A
-walk is a scan of a table that grows, or of an index by columns that many of its rows share.
+walk is a scan of a table that grows, or of an index by columns that many of its rows share. PostgreSQL without
+statistics guesses which index is the best, and walks where a table is small; with walks forbidden it takes an index
+wherever there is one, so what it walks through then has none.
 """
 
+import json
 import re
 import sqlite3
 import sys
@@ -29,7 +33,15 @@ _ASKED = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")
 # The first ones of all, in an index's own order where there is one.
 _FIRST = re.compile(r"SELECT [\w., ]+ FROM \w+ (?:ORDER BY [\w., ]+ )?LIMIT \?(?: OFFSET \?)?")
 # What of a statement tells it from others; the number of values in a list does not.
-_VALUES = re.compile(r"\((?:\?, )+\?\)")
+_VALUES = re.compile(r"\((?:\?, )+\?\)|\((?:\$\d+(?:::\w+)?, )+\$\d+(?:::\w+)?\)")
+_FORBIDDEN = (
+    ("enable_seqscan", "enable_mergejoin", "enable_hashjoin"),
+    ("enable_seqscan", "enable_mergejoin"),
+)
+# The table of an index, and whether it has all of its rows.
+_INDEXED = "SELECT indrelid::regclass::text, indpred IS NULL FROM pg_index WHERE indexrelid = to_regclass('%s')"
+# The first ones of all on PostgreSQL.
+_FIRST_ROWS = re.compile(r"SELECT [\w., ]+ FROM \w+ (?:ORDER BY [\w., ]+ )?LIMIT \S+(?: OFFSET \S+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,38 @@ def walks(raw: sqlite3.Connection, statement: str, parameters: Sequence[Any] = (
             continue
         if found["how"] == "SCAN" or (index is not None and _is_shared(index["by"])):
             yield Walk(table, step, plain)
+
+
+def walks_of_postgresql(cursor: Any, statement: str, parameters: Any = ()) -> list[Walk]:
+    """The same on PostgreSQL: what it walks through whichever way of joining is left to it, for joins of whole tables
+    are its guess as well. `cursor`: of the transaction in which the statement is about to run.
+    """
+    found = [set(_walks_without(cursor, statement, parameters, forbidden)) for forbidden in _FORBIDDEN]
+    return sorted(set.intersection(*found), key=str)
+
+
+def _walks_without(cursor: Any, statement: str, parameters: Any, forbidden: Sequence[str]) -> Iterator[Walk]:
+    plain = " ".join(statement.split())
+    for each in forbidden:
+        cursor.execute(f"SET LOCAL {each} = off", ())
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", parameters)
+    (found,) = cursor.fetchone()
+    for each in forbidden:
+        cursor.execute(f"SET LOCAL {each} = on", ())
+    waiting = [each["Plan"] for each in (json.loads(found) if isinstance(found, str) else found)]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", [])
+        index = node.get("Index Name")
+        if node["Node Type"] == "Seq Scan":
+            table, is_walk = node["Relation Name"], True
+        elif index is None or "Index Cond" in node or _FIRST_ROWS.fullmatch(plain):
+            continue
+        else:
+            cursor.execute(_INDEXED % index, ())
+            table, is_walk = cursor.fetchone()
+        if is_walk and table in tables() and table not in SMALL:
+            yield Walk(table, "walked", plain)
 
 
 def _is_shared(by: str | None) -> bool:
@@ -128,14 +172,20 @@ class Watcher:
     def _before(
         self, conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
-        if conn.dialect.name != "sqlite" or not statement.startswith(_ASKED) or not _is_of_store(conn):
+        if not statement.startswith(_ASKED) or not _is_of_store(conn):
             return
-        key = _VALUES.sub("(?, …)", statement)
+        is_postgresql = conn.dialect.name == "postgresql"
+        key = f"{conn.dialect.name} {_VALUES.sub('(?, …)', statement)}"
         if key in self.seen or not _is_asked_by_a_service():
             return
         self.seen.add(key)
         first = parameters[0] if executemany and parameters else parameters
-        self.found += walks(cursor.connection, statement, first)
+        if is_postgresql:
+            other = conn.connection.cursor()
+            self.found += walks_of_postgresql(other, statement, first)
+            other.close()
+        else:
+            self.found += walks(cursor.connection, statement, first)
 
 
 def told(found: Iterable[Walk]) -> str:
