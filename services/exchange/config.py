@@ -1,11 +1,12 @@
 """Settings of the exchange service: section `[exchange]`."""
 
+import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from shuniu.kit.process.config import HubSettings, Within
-from shuniu.kit.service_settings import ServiceSettings
+from shuniu.kit.service_settings import ServiceSettings, socket_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class ExchangeSettings(ServiceSettings):
     """Time for which a query's answer is stored for a repeated request_id, in hours; at least 24."""
     inbox_idle_seconds: float = 60.0
     """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""
+    replica_address: str = ""
+    """Address at which other replicas reach this one's peer port, a name of its certificate over TCP; empty means
+    `peer_address`, which must then be no wildcard."""
 
 
 def page_key_file(hub: HubSettings, settings: ExchangeSettings) -> Path:
@@ -32,3 +36,19 @@ def page_key_file(hub: HubSettings, settings: ExchangeSettings) -> Path:
 
 def keyring_dir(hub: HubSettings, settings: ExchangeSettings) -> Path:
     return settings.keyring_dir if settings.keyring_dir.name else hub.data_dir / "keys" / "exchange"
+
+
+def replica_address(hub: HubSettings, settings: ExchangeSettings) -> str:
+    """The address at which other replicas reach this one; empty when the settings name none."""
+    address = settings.replica_address or settings.peer_address or socket_address(hub, "exchange", "peer")
+    return "" if _is_wildcard(address) else address
+
+
+def _is_wildcard(address: str) -> bool:
+    """Tells whether an address to listen on stands for all of a machine's."""
+    if address.startswith("unix:"):
+        return False
+    try:
+        return ipaddress.ip_address(address.rpartition(":")[0].strip("[]")).is_unspecified
+    except ValueError:
+        return False

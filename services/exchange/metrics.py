@@ -40,6 +40,12 @@ PROVIDER_STREAMS_STALLED = Gauge(
     "Open streams that did not answer and get no questions, or one as a trial.",
     registry=REGISTRY,
 )
+QUESTIONS_FORWARDED = Counter(
+    "shuniu_exchange_questions_forwarded_total",
+    "Questions passed to the replica that holds a stream of the provider, by outcome.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 INBOX_LINKS = Gauge(
     "shuniu_exchange_inbox_links", "Bus connections held for organisations that use HTTPS only.", registry=REGISTRY
 )

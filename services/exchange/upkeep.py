@@ -24,6 +24,8 @@ TIDY_SECONDS = 60.0
 # Beside the time of the provider: sealing, and writing on a busy machine.
 _SLACK_SECONDS = 60.0
 _DAY_US = 86_400_000_000
+_LAPSED_US = 60_000_000
+"""Time for which a stream's row stays after its lease: its replica may only be slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Upkeep:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Task: expires grants whose term is over, refunds calls that were cut off, deletes old answers and counts."""
+        """Task: expires grants whose term is over, refunds calls that were cut off, deletes old answers, counts
+        and streams of replicas that died.
+        """
         while True:
             now_us = self.clock.now_us()
             await self.store.write(expire_grants, now_us)
@@ -58,6 +62,7 @@ class Upkeep:
                 metrics.QUERIES.labels("query", "CUT_OFF").inc(swept)
             await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - _DAY_US):%Y%m%d}")
             await until_dry(self.store, query_store.forget_answers, now_us - self.kept_us)
+            await self.store.write(query_store.forget_streams, _LAPSED_US)
             await asyncio.sleep(TIDY_SECONDS)
 
 

@@ -112,7 +112,7 @@ async def test_an_abandoned_call_is_refunded_once_and_its_late_end_changes_nothi
     assert not await store.write(query_store.update_call, row, replace(row, state=CallState.DONE))
     assert await store.write(grant_store.spend, "20261120", "bureau", "records", 1)
     # Another try of the request has another call id: the first cannot end it.
-    again = replace(row, call_id="c2")
+    again = replace(row, call_id="c2", version=found.version + 1)
     assert await store.write(query_store.update_call, found, again)
     assert not await store.write(query_store.update_call, row, replace(row, state=CallState.DONE))
     assert await store.read(query_store.find_call, "caller", "request") == again

@@ -393,7 +393,8 @@ async def exchange_land(
             f'data_dir = "{directory}"\nrun_dir = "{directory}/run"\n\n'
             f'[exchange]\nbus_url = "{bus.server.url}"\n{extra}'
         )
-        await migrate(f"sqlite:///{directory}/db/exchange.db", "services.exchange", SystemClock())
+        database = settings.get("database_url", f"sqlite:///{directory}/db/exchange.db")
+        await migrate(database, "services.exchange", SystemClock())
         identity, catalogue = Identity(bus), Catalogue()
         for code in platforms:
             identity.put(code)

@@ -13,6 +13,7 @@ SMALL = {
     "operator": "people who run the hub",
     "platform": "organisations that take part",
     "platform_certificate": "organisations that take part",
+    "provider_stream": "streams that providers hold open now",
     "replica_cursor": "one row for each feed",
     "resource": "data that organisations share",
     "resource_grant": "who may use such data: agreements between organisations",

@@ -18,12 +18,12 @@ _MARGIN: Final = 0.2
 
 
 class Asking:
-    """Asks providers, each question with a deadline."""
+    """Asks providers, each question with a deadline. `seconds`: longest time for a provider to answer."""
 
     def __init__(self, streams: ProviderStreams, clock: Clock, seconds: float, digests: Digests) -> None:
         self._streams = streams
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
         self._digests = digests
 
     def new_call(self) -> str:
@@ -40,7 +40,7 @@ class Asking:
         left: float | None,
     ) -> Reply:
         """The answer. `left` is what remains of the caller's deadline, in seconds. Raises as ProviderStreams.ask."""
-        seconds = self._seconds if left is None else max(0.0, min(self._seconds, left - _MARGIN))
+        seconds = self.seconds if left is None else max(0.0, min(self.seconds, left - _MARGIN))
         asked_us = self._clock.now_us()
         question = pb.ServeResponse(
             call_id=call_id, resource=resource.code, subject=subject, fields=sorted(fields), purpose=purpose

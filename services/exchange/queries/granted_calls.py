@@ -1,5 +1,10 @@
-"""Calls under a grant: decided, charged, asked, decided again, stored with their evidence. A failed one is refunded."""
+"""Calls under a grant: decided, charged, asked, decided again, stored with their evidence. A failed one is refunded.
 
+A call is leased to the replica that works on it, for as long as that can take. A retry at another replica waits for the
+answer, or takes the call over when the lease ended without one.
+"""
+
+import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +23,7 @@ from services.exchange.grants import domain as grants
 from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import Contract, Grant, Use
 from services.exchange.grants.refusals import refusal
-from services.exchange.people.resolving import People
+from services.exchange.people.resolving import SEAL_SECONDS, People
 from services.exchange.queries import store
 from services.exchange.queries.asking import Asking
 from services.exchange.queries.digests import CallDigests
@@ -45,6 +50,10 @@ from shuniu.kit.store import LostRaceError
 from shuniu.rules import RuleError
 
 _SWEPT: Final = 500
+_BEGIN_SECONDS: Final = 2.0
+"""Part of a lease for the commit before the question, in seconds."""
+_END_SECONDS: Final = 1.0
+"""Part of a lease that is left when nothing is asked any more, in seconds."""
 _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 
 
@@ -62,10 +71,13 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A call that may be sent: its row and what it may do."""
+    """A call that may be sent: its row and what it may do. `until`: instant (time.monotonic) after which this replica
+    asks nothing, before its lease ends.
+    """
 
     row: CallRow
     permitted: Permitted
+    until: float
 
 
 class GrantedCalls:
@@ -81,10 +93,11 @@ class GrantedCalls:
         self._evidence = evidence
 
     def begin(
-        self, conn: Connection, request: pb.QueryRequest, asked: RequestKey, platform: str
-    ) -> Begun | pb.QueryResponse:
-        """Decides, then spends one call; returns the stored answer when this request was answered before, if it may be
-        handed out still.
+        self, conn: Connection, request: pb.QueryRequest, asked: RequestKey, platform: str, left: float | None
+    ) -> Begun | pb.QueryResponse | None:
+        """Decides, then spends one call and leases it to this replica for as long as it can take. Returns the stored
+        answer when this request was answered before, if it may be handed out still; None while another replica works on
+        the request. `left`: what remains of the caller's deadline, in seconds.
 
         Raises HubError.
         """
@@ -94,9 +107,16 @@ class GrantedCalls:
         permitted = self._decide(conn, request.grant_id, request.case_code, platform, frozenset(request.fields))
         if known is not None and known.state is CallState.DONE:
             return self._stored_answer(known)
+        # Before the lease begins, so that its holder stops before it ends.
+        started = time.monotonic()
+        db_now_us = store.time_us(conn)
         if known is not None:
-            # An earlier try ended without an answer, perhaps with this process; this one is charged anew.
+            if known.held_by_another(self._base.writer, db_now_us):
+                return None
+            # An earlier try ended without an answer, perhaps with its process; this one is charged anew.
             _refund(conn, known)
+        most = SEAL_SECONDS + self._asking.seconds
+        seconds = _BEGIN_SECONDS + (most if left is None else max(0.0, min(left, most)))
         contract, now_us = permitted.contract, self._base.clock.now_us()
         row = CallRow(
             call_id=self._asking.new_call(),
@@ -113,12 +133,20 @@ class GrantedCalls:
             purpose=contract.purpose,
             charged_day=_spend(conn, permitted, now_us),
             begun_us=now_us,
+            holder=self._base.writer,
+            lease_us=db_now_us + int((seconds + _END_SECONDS) * 1e6),
+            fence=1 if known is None else known.fence + 1,
+            version=0 if known is None else known.version + 1,
         )
         if known is None:
             store.insert_call(conn, row)
         elif not store.update_call(conn, known, row):
             raise LostRaceError(row.request_id)
-        return Begun(row, permitted)
+        return Begun(row, permitted, started + seconds)
+
+    def is_held_by_another(self, conn: Connection, asked: RequestKey) -> bool:
+        """Tells whether another replica works on the request now."""
+        return store.is_held(conn, asked.caller_key, asked.request_id, self._base.writer)
 
     def _decide(
         self, conn: Connection, grant_id: str, case_code: str, platform: str, fields: frozenset[str]
@@ -146,8 +174,8 @@ class GrantedCalls:
             raise answer_forgotten(known.request_id)
         return pb.QueryResponse.FromString(self._keyring.decrypt(known.answer, _context(known.call_id)))
 
-    async def ask(self, begun: Begun, left: float | None) -> tuple[Reply, dict[str, Any]]:
-        """The reply, and what of it may leave. `left`: seconds of the caller's deadline. Raises HubError."""
+    async def ask(self, begun: Begun, deadline: float) -> tuple[Reply, dict[str, Any]]:
+        """The reply, and what of it may leave. `deadline`: the caller's (time.monotonic). Raises HubError."""
         row, permitted = begun.row, begun.permitted
         sealed = await self._people.seal_for_register(permitted.case.person_id, row.provider, row.case_code)
         reply = await self._asking.ask(
@@ -156,7 +184,7 @@ class GrantedCalls:
             sealed.sealed,
             fields=permitted.contract.fields,
             purpose=row.purpose,
-            left=left,
+            left=min(deadline, begun.until) - time.monotonic(),
         )
         if reply.result not in _ANSWERED or not reply.answer.answer_json:
             raise answer_invalid("NO_FIELDS", reply.result)
@@ -170,8 +198,12 @@ class GrantedCalls:
 
     def failed(self, conn: Connection, row: CallRow, reason: str) -> None:
         """Refunds the call and stores the reason in its row."""
-        if store.update_call(conn, row, replace(row, state=CallState.FAILED, charged_day="", result=reason)):
+        if store.update_call(conn, row, row.failed(reason)):
             _refund(conn, row)
+
+    def left(self, conn: Connection, row: CallRow) -> None:
+        """Ends the lease of a call whose caller left: a retry need not wait, wherever it comes."""
+        store.update_call(conn, row, replace(row, lease_us=0))
 
     def done(
         self, conn: Connection, row: CallRow, reply: Reply, leaving: dict[str, Any]
@@ -188,7 +220,7 @@ class GrantedCalls:
             self._decide(conn, row.grant_id, row.case_code, row.consumer, frozenset(row.fields))
         except HubError as refused:
             result = refused
-            kept = replace(answered, state=CallState.FAILED, charged_day="", result=refused.reason)
+            kept = answered.failed(refused.reason)
             _refund(conn, row)
         else:
             result = _response(answered, leaving, digests)
@@ -217,7 +249,7 @@ def close_abandoned(conn: Connection, before_us: int) -> int:
     """
     rows = store.open_calls(conn, before_us, _SWEPT)
     for row in rows:
-        if store.update_call(conn, row, replace(row, state=CallState.FAILED, charged_day="", result="CUT_OFF")):
+        if store.update_call(conn, row, row.failed("CUT_OFF")):
             _refund(conn, row)
     return len(rows)
 

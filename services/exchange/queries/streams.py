@@ -3,12 +3,15 @@
 One process, one set of streams. Several streams of a provider share its load. When one ends, its questions go to the
 others; the asker gets an error only when no stream takes the question in time. A question that was sent holds its place
 in the stream's window until the provider answers, also when nobody waits for it any more: a stream that hangs fills up
-and is left alone, it does not look idle.
+and is left alone, it does not look idle. A replica without a stream that works passes the question to one that has
+(`forwarding.py`); window and breaker stay where the stream is.
 """
 
 import asyncio
+import math
+import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,6 +27,16 @@ MOST_WAITING: Final = 256
 """Questions to a provider that may wait at once for a stream with room."""
 # What counts as all of the time that a provider has: a question takes a moment to get here.
 _WHOLE_TIME: Final = 0.9
+LOOK_AGAIN_SECONDS: Final = 0.25
+"""Pause after which an asker who found no stream here looks again whether another replica has one."""
+
+AskElsewhere = Callable[[pb.ServeResponse, str, float], Awaitable[pb.ServeAnswer]]
+"""Asks a provider (second argument) over a stream of another replica, until an instant (loop time).
+
+Raises as `ProviderStreams.ask`.
+"""
+LEFT_ALONE: Final = frozenset({"PROVIDER_AWAY", "PROVIDER_STALLED"})
+"""Refusals of a replica that has no stream, or none that works: the question may be answered elsewhere, or later."""
 
 
 class StreamLostError(Exception):
@@ -41,6 +54,7 @@ class Stream:
     provider: str
     resources: frozenset[str]
     window: int
+    id: str = field(default_factory=lambda: secrets.token_hex(10))
     breaker: Breaker = field(default_factory=Breaker)
     _outgoing: asyncio.Queue[pb.ServeResponse | None] = field(default_factory=asyncio.Queue)
     _waiting: dict[str, asyncio.Future[pb.ServeAnswer]] = field(default_factory=dict)
@@ -118,12 +132,15 @@ class Stream:
 
 class ProviderStreams:
     """All streams of this process. A question waits `wait_seconds` at most for a provider that has none, and a provider
-    has `answer_seconds` to answer.
+    has `answer_seconds` to answer. `elsewhere`: None where there is one process only.
     """
 
-    def __init__(self, wait_seconds: float, answer_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, answer_seconds: float, elsewhere: AskElsewhere | None = None) -> None:
         self._wait_seconds = wait_seconds
         self._answer_seconds = answer_seconds
+        self._elsewhere = elsewhere
+        self.moved = asyncio.Event()
+        """Set when a stream is opened or closed; who reads `held` clears it."""
         self._streams: list[Stream] = []
         self._waiting: Counter[str] = Counter()
         self._changed = asyncio.Event()
@@ -141,13 +158,19 @@ class ProviderStreams:
         self._streams.append(stream)
         if self._draining:
             stream.end()
+        self.moved.set()
         self._tell()
         return stream
+
+    def held(self) -> Sequence[Stream]:
+        """The streams that are open now."""
+        return tuple(self._streams)
 
     def close(self, stream: Stream) -> None:
         """The stream is over; its questions go to others."""
         self._streams.remove(stream)
         stream.lost()
+        self.moved.set()
         self._tell()
 
     def answered(self, stream: Stream, answer: pb.ServeAnswer) -> None:
@@ -162,20 +185,47 @@ class ProviderStreams:
             stream.end()
 
     async def ask(self, question: pb.ServeResponse, provider: str, seconds: float) -> pb.ServeAnswer:
-        """The provider's answer. Raises UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY,
-        DEADLINE_EXCEEDED PROVIDER_SLOW.
+        """The provider's answer, over a stream here or elsewhere. Raises UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or
+        PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
         """
+        return await self._ask(question, provider, seconds, self._wait_seconds, self._elsewhere)
+
+    async def ask_here(self, question: pb.ServeResponse, provider: str, seconds: float) -> pb.ServeAnswer:
+        """As `ask`, over streams of this process alone; a provider without one is not waited for."""
+        return await self._ask(question, provider, seconds, 0.0, None)
+
+    async def _ask(
+        self,
+        question: pb.ServeResponse,
+        provider: str,
+        seconds: float,
+        wait_seconds: float,
+        elsewhere: AskElsewhere | None,
+    ) -> pb.ServeAnswer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        absent_until = min(deadline, loop.time() + self._wait_seconds)
+        absent_until = min(deadline, loop.time() + wait_seconds)
+        look_at, away = 0.0 if elsewhere else math.inf, provider_away()
         while True:
-            now = loop.time()
+            now, changed = loop.time(), self._changed
             serving = [each for each in self._streams if self._serves(each, provider, question.resource)]
             stream = _best(serving, now)
             if stream is None:
                 working = [each for each in serving if each.works(now)]
-                if not await self._change(provider, deadline if working else absent_until):
-                    raise provider_slow() if working else provider_stalled() if serving else provider_away()
+                if elsewhere and not working and now >= look_at:
+                    try:
+                        return await elsewhere(question, provider, deadline)
+                    except HubError as error:
+                        if error.reason not in LEFT_ALONE:
+                            raise
+                        away = error
+                    # Time that another replica took is no waiting for a provider that is absent.
+                    absent_until = min(deadline, absent_until + loop.time() - now)
+                    look_at = loop.time() + LOOK_AGAIN_SECONDS
+                until = deadline if working else absent_until
+                pause_ends = until if working else min(until, look_at)
+                if not await self._change(provider, pause_ends, changed) and pause_ends >= until:
+                    raise provider_slow() if working else provider_stalled() if serving else away
                 continue
             answer, due = stream.put(question, now), now + self._answer_seconds
             try:
@@ -187,7 +237,7 @@ class ProviderStreams:
                     stream.overdue(question.call_id, loop.time())
                 raise provider_slow() from None
             except StreamLostError:
-                absent_until = min(deadline, loop.time() + self._wait_seconds)
+                absent_until = min(deadline, loop.time() + wait_seconds)
             finally:
                 stream.left(question.call_id, due)
                 self._tell()
@@ -196,8 +246,9 @@ class ProviderStreams:
     def _serves(stream: Stream, provider: str, resource: str) -> bool:
         return stream.provider == provider and resource in stream.resources
 
-    async def _change(self, provider: str, until: float) -> bool:
-        """Waits for streams to come, go or have room; False when `until` (loop time) passed first.
+    async def _change(self, provider: str, until: float, changed: asyncio.Event) -> bool:
+        """Waits for streams to come, go or have room; False when `until` (loop time) passed first. `changed`: what was
+        to be set when the streams were looked at.
 
         Raises UNAVAILABLE PROVIDER_BUSY when too many wait already.
         """
@@ -206,7 +257,7 @@ class ProviderStreams:
         self._waiting[provider] += 1
         try:
             async with asyncio.timeout_at(until):
-                await self._changed.wait()
+                await changed.wait()
         except TimeoutError:
             return False
         finally:

@@ -962,3 +962,55 @@ class VerifySubjectResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifySubjectResponse: _TypeAlias = VerifySubjectResponse  # noqa: Y015
+
+@_typing.final
+class AskProviderRequest(_message.Message):
+    """A question for a provider whose stream the called replica holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Provider's platform code."""
+    @_builtins.property
+    def question(self) -> Global___ServeResponse:
+        """The question, as the provider gets it."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        question: Global___ServeResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskProviderRequest: _TypeAlias = AskProviderRequest  # noqa: Y015
+
+@_typing.final
+class AskProviderResponse(_message.Message):
+    """The provider's answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answer(self) -> Global___ServeAnswer:
+        """The answer, as the provider gave it."""
+
+    def __init__(
+        self,
+        *,
+        answer: Global___ServeAnswer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskProviderResponse: _TypeAlias = AskProviderResponse  # noqa: Y015

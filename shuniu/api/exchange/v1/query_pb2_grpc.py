@@ -604,3 +604,81 @@ class AuthorityService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class ProviderStreamServiceStub:
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.AskProvider = channel.unary_unary(
+                '/shuniu.api.exchange.v1.ProviderStreamService/AskProvider',
+                request_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderResponse.FromString,
+                _registered_method=True)
+
+
+class ProviderStreamServiceServicer:
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it.
+    """
+
+    def AskProvider(self, request, context):
+        """Asks a provider over a stream that this replica holds. The call's deadline is the question's. The replica does not wait for a
+        provider without a stream here, and passes the question to no other replica.
+        Errors: UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ProviderStreamServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'AskProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.AskProvider,
+                    request_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shuniu.api.exchange.v1.ProviderStreamService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shuniu.api.exchange.v1.ProviderStreamService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ProviderStreamService:
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it.
+    """
+
+    @staticmethod
+    def AskProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.exchange.v1.ProviderStreamService/AskProvider',
+            shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderRequest.SerializeToString,
+            shuniu_dot_api_dot_exchange_dot_v1_dot_query__pb2.AskProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -278,3 +278,43 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
 def add_AuthorityServiceServicer_to_server(servicer: AuthorityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class ProviderStreamServiceStub:
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ProviderStreamServiceAsyncStub: ...
+    AskProvider: _grpc.UnaryUnaryMultiCallable[_query_pb2.AskProviderRequest, _query_pb2.AskProviderResponse]
+    """Asks a provider over a stream that this replica holds. The call's deadline is the question's. The replica does not wait for a
+    provider without a stream here, and passes the question to no other replica.
+    Errors: UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    """
+
+@_typing.type_check_only
+class ProviderStreamServiceAsyncStub(ProviderStreamServiceStub):
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    AskProvider: _aio.UnaryUnaryMultiCallable[_query_pb2.AskProviderRequest, _query_pb2.AskProviderResponse]  # type: ignore[assignment]
+    """Asks a provider over a stream that this replica holds. The call's deadline is the question's. The replica does not wait for a
+    provider without a stream here, and passes the question to no other replica.
+    Errors: UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    """
+
+class ProviderStreamServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Questions between the replicas of exchange: only the replica that holds a provider's stream can ask over it."""
+
+    @_abc_1.abstractmethod
+    def AskProvider(
+        self,
+        request: _query_pb2.AskProviderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.AskProviderResponse, _abc.Awaitable[_query_pb2.AskProviderResponse]]:
+        """Asks a provider over a stream that this replica holds. The call's deadline is the question's. The replica does not wait for a
+        provider without a stream here, and passes the question to no other replica.
+        Errors: UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        """
+
+def add_ProviderStreamServiceServicer_to_server(servicer: ProviderStreamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

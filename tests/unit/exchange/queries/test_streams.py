@@ -161,3 +161,95 @@ async def test_a_question_that_waited_here_does_not_count_against_the_provider(l
             assert await waiting == "PROVIDER_SLOW"
             assert stream.breaker.failures == 0
             land.answered(stream, pb.ServeAnswer(call_id=f"c{2 * number + 1}", result="OK"))
+
+
+class Elsewhere:
+    """Another replica: answers, or refuses with `refusal`."""
+
+    def __init__(self, refusal: HubError | None = None) -> None:
+        self.refusal = refusal
+        self.asked: list[str] = []
+
+    async def __call__(self, question: pb.ServeResponse, _provider: str, _deadline: float) -> pb.ServeAnswer:
+        self.asked.append(question.call_id)
+        if self.refusal is not None:
+            raise self.refusal
+        return pb.ServeAnswer(call_id=question.call_id, result="ELSEWHERE")
+
+
+async def test_another_replica_is_asked_only_when_no_stream_here_works() -> None:
+    """With a stream here, free or full, nobody looks elsewhere; one that hangs, or none, and the question goes there."""
+    elsewhere = Elsewhere()
+    land = ProviderStreams(0.02, PATIENCE, elsewhere)
+    assert (await land.ask(_question(0), "ministry", 5.0)).result == "ELSEWHERE"
+    stream = _open(land, window=1)
+    async with _reading(stream):
+        held = asyncio.create_task(land.ask(_question(1), "ministry", 5.0))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(land.ask(_question(2), "ministry", 5.0))
+        await asyncio.sleep(0)
+        for task, name in ((held, "c1"), (waiting, "c2")):
+            land.answered(stream, pb.ServeAnswer(call_id=name, result="HERE"))
+            assert (await task).result == "HERE"
+            await asyncio.sleep(0)
+        assert elsewhere.asked == ["c0"]
+        stream.breaker.open(asyncio.get_running_loop().time())
+        assert (await land.ask(_question(3), "ministry", 5.0)).result == "ELSEWHERE"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (streams.provider_away(), "PROVIDER_AWAY"),
+        (streams.provider_stalled(), "PROVIDER_STALLED"),
+        (streams.provider_busy(), "PROVIDER_BUSY"),
+        (streams.provider_slow(), "PROVIDER_SLOW"),
+    ],
+)
+async def test_what_another_replica_says_is_told(said: HubError, told: str) -> None:
+    """The asker hears the refusal of the replica that holds the stream, in time."""
+    elsewhere = Elsewhere(said)
+    land = ProviderStreams(0.02, PATIENCE, elsewhere)
+    assert await _refused(land, 1) == told
+    assert "c1" in elsewhere.asked
+
+
+async def test_a_stream_that_opens_while_another_replica_is_asked_is_seen() -> None:
+    """What changed meanwhile is no reason to wait for the next change."""
+
+    async def elsewhere(_question: pb.ServeResponse, _provider: str, _deadline: float) -> pb.ServeAnswer:
+        opened.append(_open(land))
+        raise streams.provider_away()
+
+    opened: list[Stream] = []
+    land = ProviderStreams(60.0, PATIENCE, elsewhere)
+    asking = asyncio.create_task(land.ask(_question(1), "ministry", 60.0))
+    async with asyncio.timeout(5):
+        while not opened or not opened[0].load:
+            await asyncio.sleep(0)
+    land.answered(opened[0], pb.ServeAnswer(call_id="c1", result="OK"))
+    assert (await asking).result == "OK"
+
+
+async def test_a_forwarded_question_goes_no_further(land: ProviderStreams) -> None:
+    """A replica that is asked by another neither waits for a provider nor asks a third one."""
+    elsewhere = Elsewhere()
+    land = ProviderStreams(60.0, PATIENCE, elsewhere)
+    async with asyncio.timeout(5):
+        with pytest.raises(HubError) as caught:
+            await land.ask_here(_question(1), "ministry", 60.0)
+    assert (caught.value.reason, elsewhere.asked) == ("PROVIDER_AWAY", [])
+
+
+async def test_another_replica_is_not_asked_again_with_each_change_here() -> None:
+    """While a provider is absent, what other providers answer here costs the one who waits for it nothing."""
+    elsewhere = Elsewhere(streams.provider_away())
+    land = ProviderStreams(60.0, PATIENCE, elsewhere)
+    busy = land.open("bureau", frozenset({"others"}), 4)
+    asking = asyncio.create_task(land.ask(_question(1), "ministry", 60.0))
+    for _ in range(50):
+        await asyncio.sleep(0)
+        land.answered(busy, pb.ServeAnswer(call_id="none"))
+    assert (elsewhere.asked, asking.done()) == (["c1"], False)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
