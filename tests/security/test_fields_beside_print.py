@@ -146,7 +146,7 @@ def test_of_an_annotation_with_states_the_one_that_is_shown_counts(state, expect
         (UNSURE + b"2 2 20 20 re f", 4, Outcome.INDETERMINATE),
         (UNSURE + b"2 2 20 20 re f", 24, Outcome.VALID),
         (b"1 0 0 rg 2 2 20 20 re f", 4, Outcome.INDETERMINATE),
-        (b"1 0 0 rg 12 2 20 20 re f", 4, Outcome.VALID),
+        (b"1 0 0 rg 17 2 16 20 re f", 4, Outcome.VALID),
     ],
 )
 def test_a_look_that_readers_have_differently_is_away_from_print(drawn, gap, expected):

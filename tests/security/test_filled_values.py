@@ -194,7 +194,7 @@ def test_a_password_has_no_look_that_says_it(flags, expected):
     """Some readers show stars; a text of several lines is shown as it is."""
     field = {20: WIDGET + b"/FT/Tx/T(amount)/V()/Ff %d/Rect[20 8 80 24]/DA(/F1 9 Tf 0 g)/AP<</N 25 0 R>>>>" % flags}
     draft = Draft(blank_form(objects=field))
-    draft.edit(20).update({"V": b"900\r000", **text(draft, b"900000")})
+    draft.edit(20).update({"V": b"900\r000", **text(draft, b"900 000")})
     assert finished(draft) is expected
 
 

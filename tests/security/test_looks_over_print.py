@@ -70,6 +70,8 @@ DOTS = b"BT /F1 14 Tf 12 180 Td (Second party) Tj 0 -50 Td (....................
         (b"0 G 1 w 2 35 m 60 35 l S", False),
         (b"BT 1 0 0 rg /F1 14 Tf %.3f 10 Td (8) Tj ET" % THREE, False),
         (b"0 G 2 w 60 4 70 40 re S", False),
+        (b"0 0 .5 RG 2 w 60 4 70 40 re S", False),
+        (b".2 .35 .9 RG 2 w 60 4 70 40 re S", True),
         (b"2 w 60 4 70 40 re S", False),
     ],
 )

@@ -138,7 +138,7 @@ def test_faint_print_is_print(level: int) -> None:
     [
         (b"BT 0 g /F1 14 Tf 20 10 Td (B) Tj ET", 0.4),
         (b"1 0 0 rg 22 4 30 22 re f", 4),
-        (b"BT 0 g /F1 9 Tf 14 10 Td (Second party) Tj ET", 2),
+        (b"BT 0 g /F1 9 Tf 20 10 Td (Second party) Tj ET", 2),
     ],
     ids=["apart", "red", "text apart"],
 )

@@ -27,6 +27,8 @@ _MOST_EDGES = 0.5
 # It may paint this share of the pixels that are so near to ink.
 _MOST_PAINTED = 0.5
 _AROUND = 6
+# Points beyond a button in which the frame around it may stand.
+_FRAME = 3.0
 # Points beyond a place in which its signs are followed.
 REACH = 15.0
 
@@ -194,13 +196,35 @@ class DrawnPage:
         if is_seal:
             # A seal has a colour of its own, on any ground.
             return page_signs.is_one_made(one, other, self.scale)
-        if page_signs.goes_on(one, other, self.scale):
+        if page_signs.goes_on(one, other, self.scale, self._shorter):
             return True
         ground = page_signs.grounds_of(was, self.scale)
         if (paper == ground).all():
             return False
         one, other = (page_signs.on_white(each, self.scale, ground) for each in (was, now))
-        return page_signs.goes_on(one, other, self.scale)
+        return page_signs.goes_on(one, other, self.scale, self._shorter)
+
+    @property
+    def _shorter(self) -> float:
+        """Points of the shorter side."""
+        return min(self.width, self.height) / self.scale
+
+    def keeps(self, box: Box, after: "DrawnPage") -> bool:
+        """Tells whether everything that a place showed is there still, rules included."""
+        was, now = self.place(box), after.place(box)
+        grounds = page_signs.grounds_of(was, self.scale)
+        one, other = (page_signs.on_white(each, self.scale, grounds) for each in (was, now))
+        return not page_signs.is_erased(one, other, self.scale)
+
+    def has_a_mark_in_a_frame(self, box: Box, after: "DrawnPage") -> bool:
+        """Tells whether what came to a place, or went, is one mark in a frame that the page or the place has."""
+        whole = box.wider(math.ceil(_FRAME * self.scale), self.width, self.height)
+        return page_signs.is_a_mark_in_a_frame(self.place(whole), after.place(whole), self._ground(whole))
+
+    def ink(self, box: Box) -> int:
+        """Pixels of a place that differ from the paper around it."""
+        paper = self._ground(self._within_reach(box))
+        return int(np.count_nonzero(unlike(self.place(box), paper, _SHADES[1])))
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

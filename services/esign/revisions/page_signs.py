@@ -43,6 +43,12 @@ _OTHER_INK, _COLOURED = 112, 70
 # size; at least these points. One that is larger than these points counts as that large, and as a seal.
 _ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
 _LEAST_ALONG, _LEAST_ACROSS, _LARGEST_PRINT = 12.0, 6.0, 48.0
+# A line whose signs stand in cells goes on from cell to cell: so many points beside an upright rule.
+_ALONG_CELLS = 36.0
+# Points that keep off the rules of such cells.
+_OFF_BARS = 2.0
+# Points of a page's shorter side from which on all type is larger: viewers show a slide as large as a sheet.
+_SHEET = 600.0
 # Signs of a line that runs upwards have gaps up to these points, and the line is longer than broad by this factor.
 _GAP, _LONGER = 2.0, 1.5
 # A rule is a line of at most this breadth and at least this length, in points.
@@ -58,6 +64,8 @@ _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
 FARTHEST = (1 + _ALONG) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
+# Share of a mark's pixels that touch each other.
+_MOST_OF_MARK = 0.9
 # Side in points of a square that has its own paper.
 _SQUARE = 12.0
 _LIGHTEST = 255
@@ -159,15 +167,32 @@ def is_one_lost(ink: Pixels, lost: Pixels, most: float, scale: float) -> bool:
     return False
 
 
-def goes_on(was: Picture, now: Picture, scale: float) -> bool:
+def goes_on(was: Picture, now: Picture, scale: float, page: float) -> bool:
     """Tells whether ink that came is so near to a sign that was there that both read as one, whatever their inks. Of
-    places on white.
+    places on white; `page`: points of the shorter side of their page.
     """
     text, came = _text_and_came(was, now, scale)
     if _is_too_much(text, came):
         return True
-    marks, around = Apart(came).boxes, _surroundings(text, scale, is_seal=False)
+    marks, scale = Apart(came).boxes, scale * max(1.0, page / _SHEET)
+    upright = Apart(_lines(unlike(was, WHITE, _SEEN).T, scale).T).boxes
+    is_in_cells = _are_between(marks, upright, round(_ALONG_CELLS * scale))
+    by = round(_OFF_BARS * scale)
+    if is_in_cells and any(len(which) for which, _ in _reached(marks, upright + np.array((-by, -by, by, by)))):
+        # Bars between bars make another barcode.
+        return True
+    around = _surroundings(text, scale, least=_ALONG_CELLS if is_in_cells else _LEAST_ALONG)
     return any(len(which) for which, _ in _reached(marks, around))
+
+
+def _are_between(marks: Numbers, upright: Numbers, reach: int) -> bool:
+    """Tells whether some mark has a rule on either side within so many pixels: it stands in a cell."""
+    left, right = (np.zeros(len(marks), bool) for _ in range(2))
+    for which, of in _reached(marks, upright + np.array((-reach, 0, reach, 0))):
+        is_left = upright[of, 0] + upright[of, 2] < marks[which, 0] + marks[which, 2]
+        left[which[is_left]] = True
+        right[which[~is_left]] = True
+    return bool((left & right).any())
 
 
 def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
@@ -178,7 +203,7 @@ def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
     if _is_too_much(text, came):
         return True
     hues = list(_by_hue(text, was))
-    around = np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale, is_seal=True) for hue in hues)])
+    around = np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale) for hue in hues)])
     inks = np.concatenate(
         [
             np.empty((0, CHANNELS), np.uint8),
@@ -231,6 +256,30 @@ def are_edges_lost(was: Picture, now: Picture, most: float, scale: float) -> boo
     """Tells whether of the outline of some sign a larger share than `most` is gone, whatever ground it stands on."""
     before = edges(was)
     return is_one_lost(before, before & ~widened(edges(now), 1), most, scale)
+
+
+def is_erased(was: Picture, now: Picture, scale: float) -> bool:
+    """Tells whether something that was there, rules included, is gone: of places on white."""
+    strength, left = (np.int64(_LIGHTEST) - each.min(axis=-1) for each in (was, now))
+    lost = (strength > _SEEN) & (2 * left < strength)
+    # Smoothing differs at edges.
+    return bool(np.count_nonzero(lost) > _FEWEST_LOST * max(1.0, scale))
+
+
+def is_a_mark_in_a_frame(was: Picture, now: Picture, ground: Picture) -> bool:
+    """Tells whether what came or went in a place, or near it, is one mark within a frame that stays."""
+    before, after = (unlike(each, ground, _SEEN) for each in (was, now))
+    # Pixels around close what smoothing leaves open at corners.
+    frame = widened(before & after, 1)
+    mark = (before != after) & ~frame
+    if not mark.any():
+        return True
+    sizes = Apart(mark).sizes
+    inside = Apart(~frame)
+    edges = inside.boxes
+    height, width = frame.shape
+    is_outside = (edges[:, :2] <= 0).any(axis=1) | (edges[:, 2] >= width) | (edges[:, 3] >= height)
+    return bool(sizes.max() >= _MOST_OF_MARK * sizes.sum()) and not inside.shares_of(mark)[is_outside].any()
 
 
 def holds_signs(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
@@ -357,12 +406,12 @@ def _reached(marks: Numbers, around: Numbers) -> Iterator[tuple[Numbers, Numbers
             yield now[which], some[of]
 
 
-def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
+def _surroundings(text: Pixels, scale: float, *, least: float = 0) -> Numbers:
     """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each line that is
-    turned. A seal that looks like a sign's ink only has to keep off a little.
+    turned. `least`: points along a line that are near; a seal in a sign's ink only has to keep off a little.
     """
     found = []
-    leasts = (_NEAR, _NEAR) if is_seal else (_LEAST_ALONG * scale, _LEAST_ACROSS * scale)
+    leasts = (least * scale, _LEAST_ACROSS * scale) if least else (_NEAR, _NEAR)
     largest = _LARGEST_PRINT * scale
     for parts, is_turned in ((Apart(text), False), (_turned_lines(text, scale), True)):
         sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
@@ -370,8 +419,8 @@ def _surroundings(text: Pixels, scale: float, *, is_seal: bool) -> Numbers:
         # No text is set larger; seals are.
         share = np.where(sizes > largest, _ALONG_A_SEAL, _ALONG)
         along, across = (
-            np.ceil(np.maximum(each * np.minimum(sizes, largest), least)).astype(np.int64)
-            for each, least in zip((share, _ACROSS), leasts, strict=True)
+            np.ceil(np.maximum(each * np.minimum(sizes, largest), fewest)).astype(np.int64)
+            for each, fewest in zip((share, _ACROSS), leasts, strict=True)
         )
         if is_turned:
             # What is no line says nothing of a direction.

@@ -227,7 +227,14 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
         return (may_be_near or before.is_alone(box)) and not before.makes_another(
             box, after, reach, is_seal=patch.is_plain
         )
-    return patch.why is not Why.TICKED or before.is_part_of(box, after)
+    if patch.why is not Why.TICKED:
+        return True
+    # A mark in a frame is read by itself; any other is a sign like those beside it.
+    if not before.is_part_of(box, after):
+        return False
+    # Without the mark, and with it.
+    less, more = (before, after) if before.ink(box) <= after.ink(box) else (after, before)
+    return before.has_a_mark_in_a_frame(box, after) or not less.makes_another(box, more, FARTHEST, is_seal=False)
 
 
 def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Box, patch: Patch) -> bool:
@@ -240,7 +247,11 @@ def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Bo
     scale = max(under.scale, min(_NEAR_SCALE, under.scale * math.sqrt(_NEAR_PIXELS / whole.area)))
     was, inner = _drawn_near(document, number, scale, under, whole, patch, fields=patch.why not in _OF_FIELDS)
     if not was.holds_signs(inner):
-        return True
+        if patch.is_plain or patch.why in _OF_FIELDS or not patch.draws:
+            return True
+        # A line on which nothing was to be written is not taken away.
+        then, _ = _drawn_near(now, number, scale, under, whole, patch)
+        return (was.width, was.height) == (then.width, then.height) and was.keeps(inner, then)
     if patch.why in _OF_FIELDS:
         # What is filled in over signs is taken for one of them.
         return False

@@ -49,8 +49,6 @@ _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 _READ_ONLY = 1
 # Points.
 _DEEPEST = 32
-# Values of a field that nobody has filled in.
-_UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
 
 
 class FieldChanges:
@@ -67,7 +65,7 @@ class FieldChanges:
         first = locks[0].permission if locks else None
         self._meant_to_permit = 0 if self.forbidding or first is None else first
         self._is_certified = any(lock.permission is not None for lock in locks)
-        # Somebody approved what was filled in.
+        # Somebody approved what was filled in, and what was not.
         self._is_approved = sum(lock.signs for lock in locks) > 1
         self._on = WidgetPages(two.after)
         # Fields and widgets in which something is different.
@@ -327,21 +325,12 @@ class FieldChanges:
         if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
             if was != now:
                 changed.add("V")
-            replaces = self._is_approved and self._was_filled_in(old, was, str(kind))
-            free |= self._filling_in(new, changed, number, str(kind), replaces=replaces)
+            free |= self._filling_in(new, changed, number, str(kind))
             if more := changed - free:
                 # Programs that fill in forms write their own type, flags and places of scrolling.
                 raise ChangedError(f"the form field {number} was filled in, and /{min(more)} changed", unclear=True)
             return free
         return free
-
-    def _was_filled_in(self, old: Mapping[str, Any], was: Any, kind: str) -> bool:
-        """Tells whether a field had a value, or showed one."""
-        if was not in _UNFILLED:
-            return True
-        if kind == "Btn":
-            return self._two.before.resolve(old.get("AS")) not in _UNFILLED
-        return additions.shows(self._two.before, old)
 
     def appearances(self, value: Mapping[str, Any]) -> set[int]:
         """Numbers of the objects that a widget's look is: what /AP is and, where that is one stream, the stream."""
@@ -401,8 +390,7 @@ class FieldChanges:
             raise ChangedError("an appearance came to what is no widget")
         return _SIGNING
 
-    def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str, *, replaces: bool) -> frozenset[str]:
-        """`replaces`: what it replaces was approved by a signer."""
+    def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str) -> frozenset[str]:
         self._refuse_halves(new)
         name = self._name_of(number, new)
         self._refuse_locked(name)
@@ -412,7 +400,8 @@ class FieldChanges:
             raise ChangedError(
                 f"the form field {name} was changed", unclear=self._meant_to_permit >= 2, is_note=is_note
             )
-        if replaces:
+        if self._is_approved:
+            # Who signed an empty field has not left it to whoever certified the form.
             raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
         if new.get("Subtype") == "Widget":
             page, value = self._on.page_of(Ref((number, 0)), new)

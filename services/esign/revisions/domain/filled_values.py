@@ -3,6 +3,7 @@
 Some readers show a field's look, and others draw its value anew: where the two differ, people read different things.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,7 +18,8 @@ from services.esign.revisions.domain.page.ink import words_of
 _OTHERWISE: Final = 1 << 13 | 1 << 20 | 1 << 25
 # Points; a larger field is no box to tick.
 _LARGEST_MARK: Final = 30.0
-_BLANKS: Final = " \t\n\r\xa0"
+# Flag of a choice that may be something else (table 233).
+_EDIT: Final = 1 << 18
 
 
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], look: Any, kind: str) -> str:
@@ -51,28 +53,49 @@ def shows_its_value(document: Document, field: Mapping[str, Any], look: Any) -> 
     the value in its own way: broken into lines, cut off. Raises PdfError where it is too much work.
     """
     flags = inherited(document, field, "Ff") or 0
-    value = _shown(document, field, inherited(document, field, "V"))
-    if value is None or type(flags) is not int or (flags & _OTHERWISE and inherited(document, field, "FT") == "Tx"):
+    is_text = inherited(document, field, "FT") == "Tx"
+    given = inherited(document, field, "V")
+    if type(flags) is not int or (flags & _OTHERWISE and is_text) or not isinstance(given, bytes | None):
+        return False
+    value = (given or b"") if is_text else _chosen(document, field, given, may_be_other=bool(flags & _EDIT))
+    if value is None or (is_text and not _fits(document, field, text_of(value))):
         return False
     words = "" if document.resolve(look) is None else words_of(document, look)
-    return words is not None and _letters(words) == _letters(text_of(value))
+    if words is None:
+        return False
+    return _says(words, text_of(value))
 
 
-def _letters(text: str) -> str:
-    """Without blanks: a look may break lines."""
-    return "".join(each for each in text if each not in _BLANKS)
+def _says(words: str, text: str) -> bool:
+    """Tells whether a look says a text: blanks are where the text has them; where the look has room, it may."""
+    lines = (r"\ ".join(map(re.escape, line.split())) for line in words.split("\n") if line.strip())
+    return re.fullmatch(r"\ ?".join(lines), " ".join(text.split())) is not None
 
 
-def _shown(document: Document, field: Mapping[str, Any], value: Any) -> bytes | None:
-    """The text that readers show for a value: of a choice the text beside it (table 233)."""
-    if value is None:
-        return b""
-    if not isinstance(value, bytes):
-        return None
+def _fits(document: Document, field: Mapping[str, Any], text: str) -> bool:
+    """Tells whether a text is no longer than its field takes (table 232): some readers cut it."""
+    most = inherited(document, field, "MaxLen")
+    return most is None or (type(most) is int and len(text) <= most)
+
+
+def _chosen(document: Document, field: Mapping[str, Any], value: bytes | None, *, may_be_other: bool) -> bytes | None:
+    """The text that readers show for a choice: the one beside it (table 233). None where they differ: some go by its
+    number (/I), or by the first or the last of several that are alike.
+    """
     options = document.resolve(inherited(document, field, "Opt")) or []
+    numbers = document.resolve(inherited(document, field, "I"))
+    pairs = []
     for each in options if isinstance(options, list) else []:
         pair = document.resolve(each)
-        if isinstance(pair, list) and len(pair) == 2 and document.resolve(pair[0]) == value:
-            text = document.resolve(pair[1])
-            return text if isinstance(text, bytes) else None
-    return value
+        both = [document.resolve(part) for part in pair] if isinstance(pair, list) else [pair, pair]
+        if len(both) != 2 or not all(isinstance(part, bytes) for part in both):
+            return None
+        pairs.append((both[0], both[1]))
+    exports, texts = [one for one, _ in pairs], [other for _, other in pairs]
+    if len(set(exports)) != len(exports) or len(set(texts)) != len(texts):
+        return None
+    if value in exports:
+        number = exports.index(value)
+        return texts[number] if numbers in (None, [number]) else None
+    is_none = not value or may_be_other
+    return (value or b"") if is_none and not numbers and value not in texts else None

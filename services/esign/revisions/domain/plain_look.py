@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from math import hypot
 from typing import Any
 
+import numpy as np
+
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.syntax import Dict, Name, PdfError
 from services.esign.revisions.domain import additions, places
@@ -59,6 +61,8 @@ _STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.03
 _ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_STRONG, _LIGHT, _OPAQUE)}
 _NEARLY_WHITE = bytes(range(217, 256))
 _BELOW_WEAK = bytes(level < _WEAK * 255 for level in range(256))
+# Shares of red, green and blue in how light a colour is, and from which level (0 to 255) on it is no black.
+_LIGHTNESS, _LEAST_LIGHTNESS = (0.299, 0.587, 0.114), 48
 # Bytes before one operator.
 _LONGEST = 1_000
 
@@ -267,7 +271,15 @@ def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
         weak |= int.from_bytes(channel.translate(_BELOW_WEAK), "big")
         light.append(int.from_bytes(channel.translate(_ABOVE[_LIGHT]), "big"))
     # Green and one more make a pixel light. Pixels of several colours are grey together.
-    return any(not seen & ~(one & weak & ~(light[1] & (light[0] | light[2]))) for one in strong)
+    in_colour = any(not seen & ~(one & weak & ~(light[1] & (light[0] | light[2]))) for one in strong)
+    return in_colour and not seen & ~int.from_bytes(_not_dark(data), "big")
+
+
+def _not_dark(colours: bytes) -> bytes:
+    """Which pixels are lighter than black print is where it is smoothed: navy is taken for black."""
+    parts = np.frombuffer(colours, np.uint8).reshape(-1, 3)
+    found: bytes = (parts @ np.array(_LIGHTNESS) >= _LEAST_LIGHTNESS).astype(np.uint8).tobytes()
+    return found
 
 
 def _stream(document: Document, value: Any) -> PdfObject | None:

@@ -10,11 +10,15 @@ from services.esign.revisions.domain.places import Matrix, Rectangle
 
 # Ems by which signs may be nearer to each other than they are broad, or off their line; from which on it is the next.
 _KERNED, _LEVEL, _NEXT_LINE = 0.3, 0.1, 0.7
+# Ems between two strings from which on people see a blank.
+_BLANK = 0.2
 
 
 @dataclass(slots=True)
 class Reading:
-    """Collects strings; `words`: what was said so far."""
+    """Collects strings; `words`: what was said so far, with a new line where there may be a blank: at a line's end, and
+    where people see room.
+    """
 
     words: str = ""
     _behind: tuple[float, float] | None = None
@@ -27,17 +31,22 @@ class Reading:
             start, behind = (places.at(placed, x, state.rise) for x in ends)
             em = state.size * placed[3]
             is_seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
-            if not (is_seen and _is_straight(state, placed) and self._goes_on(start, em)):
+            if not (is_seen and _is_straight(state, placed)):
                 raise UnclearError
+            self.words += self._between(start, em)
             self._behind = behind
         self.words += letters
 
-    def _goes_on(self, start: tuple[float, float], em: float) -> bool:
-        """Tells whether it begins behind what was said last, or on a line below."""
+    def _between(self, start: tuple[float, float], em: float) -> str:
+        """What is between the last string and one that begins behind it, or on a line below. Raises UnclearError."""
         if self._behind is None:
-            return True
+            return ""
         (x, y), (left, line) = start, self._behind
-        return y <= line - _NEXT_LINE * em or (abs(y - line) <= _LEVEL * em and x >= left - _KERNED * em)
+        if y <= line - _NEXT_LINE * em:
+            return "\n"
+        if abs(y - line) > _LEVEL * em or x < left - _KERNED * em:
+            raise UnclearError
+        return "\n" if x > left + _BLANK * em else ""
 
 
 def _is_straight(state: State, placed: Matrix) -> bool:

@@ -1,0 +1,137 @@
+"""What is filled in under a certification: nothing after somebody approved, and a choice, a value and its look are one."""
+
+import pytest
+from pyhanko.sign.fields import MDPPerm
+
+from services.esign.domain.pdf.syntax import Name, Ref
+from services.esign.domain.verdict import Outcome
+from tests.support.signed_pages import END_OF_PRICE, FONTS, PRICE, outcome, signed
+from tests.support.update_bases import built, form
+from tests.support.updates import Draft, stream
+
+WIDGET = b"<</Type/Annot/Subtype/Widget/F 4/P 3 0 R/T(amount)/Rect[%.2f 145 %.2f 165]/DA(/F1 12 Tf 0 g)%b>>"
+UNSEEN = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/F 132/Rect[0 0 0 0]/P 3 0 R>>"
+BEHIND = (END_OF_PRICE, END_OF_PRICE + 40)
+APART = (60, 160)
+LABEL = b"BT /F1 12 Tf 12 120 Td (Shares sold:) Tj ET"
+
+
+def certified(widget: bytes, text: bytes = PRICE, more: dict[int, bytes] | None = None) -> bytes:
+    """A page with a field (23), and places for an approver (21) and whoever signs last (22)."""
+    objects = {
+        1: b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[21 0 R 22 0 R 23 0 R]/SigFlags 1/DR<</Font<</F1 5 0 R>>>>"
+        b"/DA(/F1 9 Tf 0 g)>>>>",
+        2: b"<</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 200 200]>>",
+        3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>/Annots[21 0 R 22 0 R 23 0 R]>>",
+        4: stream(text),
+        5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
+        11: b"<</Title(Contract)>>",
+        21: UNSEEN % b"Buyer",
+        22: UNSEEN % b"Seller",
+        23: widget,
+    }
+    return signed(built(objects | (more or {})), certify=MDPPerm.FILL_FORMS)
+
+
+def approved(pdf: bytes) -> bytes:
+    draft = Draft(pdf)
+    draft.edit(21).update({"V": Ref((draft.sign(), 0))})
+    return draft.finished()
+
+
+def last(draft: Draft) -> Outcome:
+    draft.edit(22).update({"V": Ref((draft.sign(), 0))})
+    return outcome(draft.finished())
+
+
+def filled(pdf: bytes, value: bytes | None, drawn: bytes, **more: object) -> Outcome:
+    draft = Draft(pdf)
+    look = form(b"/Tx BMC q BT /F1 12 Tf 4 5 Td 0 g %b ET Q EMC" % drawn, b"/BBox[0 0 100 20]" + FONTS)
+    entries = {"AP": {"N": Ref((draft.add(look), 0))}, **more}
+    draft.edit(23).update(entries if value is None else {"V": value, **entries})
+    return last(draft)
+
+
+@pytest.mark.parametrize(("approves", "expected"), [(True, Outcome.INDETERMINATE), (False, Outcome.VALID)])
+def test_nothing_is_filled_in_after_an_approval(approves: bool, expected: Outcome) -> None:
+    """An empty field without a frame behind the price makes thousands of it: whoever approved has seen 1300."""
+    pdf = certified(WIDGET % (*BEHIND, b"/FT/Tx"))
+    assert filled(approved(pdf) if approves else pdf, b"000", b"(000) Tj") is expected
+
+
+BOX = b"/FT/Btn/V/Off/AS/Off/AP<</N<</Yes 24 0 R/Off 25 0 R>>>>"
+NOT = b"1.3 w 1 5 m 1 15 l 8 5 l 8 15 l S 12 5 8 10 re S 26 5 m 26 15 l 22 15 m 30 15 l S"
+ZEROS = b"1.25 w 1 5 6 9 re S 9 5 6 9 re S 17 5 6 9 re S"
+ZERO = b"1.25 w 1 5 6 9 re S"
+TICK = b"1 w 4 10 m 8 5 l 14 15 l S"
+FRAME = b".5 w 1 1 24 18 re S "
+SENTENCE = b"BT /F1 14 Tf 12 150 Td (The seller is) Tj 118 0 Td (liable.) Tj ET"
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "on", "off", "expected"),
+    [
+        (PRICE, END_OF_PRICE, ZEROS, b"", Outcome.INDETERMINATE),
+        (PRICE, END_OF_PRICE, ZERO, b"", Outcome.INDETERMINATE),
+        (PRICE, END_OF_PRICE, FRAME + ZEROS, FRAME, Outcome.INDETERMINATE),
+        (SENTENCE, 95, b"", NOT, Outcome.INDETERMINATE),
+        (SENTENCE, 95, FRAME + TICK, FRAME, Outcome.VALID),
+        (PRICE, END_OF_PRICE + 30, TICK, b"", Outcome.VALID),
+    ],
+    ids=["zeros", "zero", "zeros in a frame", "a word that goes", "framed", "apart"],
+)
+def test_a_box_to_tick_is_one_mark_in_a_frame_or_apart(
+    text: bytes, at: float, on: bytes, off: bytes, expected: Outcome
+) -> None:
+    """Whatever else comes to print or goes from it is a sign of its sentence."""
+    more = {24: form(on, b"/BBox[0 0 26 20]"), 25: form(off, b"/BBox[0 0 26 20]")}
+    draft = Draft(certified(WIDGET % (at, at + 26, BOX), text, more))
+    draft.edit(23).update({"V": Name("Yes"), "AS": Name("Yes")})
+    assert last(draft) is expected
+
+
+OPTIONS = b"/FT/Ch/Ff 131072/Opt[(USD 100)(USD 900)]"
+
+
+@pytest.mark.parametrize(
+    ("field", "more", "expected"),
+    [
+        (OPTIONS, {}, Outcome.VALID),
+        (OPTIONS, {"I": [0]}, Outcome.VALID),
+        (OPTIONS, {"I": [1]}, Outcome.INDETERMINATE),
+        (OPTIONS.replace(b"Opt[(USD 100)(USD 900)]", b"Opt[(USD 100)(USD 100)]"), {}, Outcome.INDETERMINATE),
+        (OPTIONS.replace(b"USD 100", b"USD 800"), {}, Outcome.INDETERMINATE),
+        (OPTIONS.replace(b"USD 100", b"USD 800").replace(b"131072", b"393216"), {}, Outcome.VALID),
+        (b"/FT/Tx/MaxLen 7", {}, Outcome.VALID),
+        (b"/FT/Tx/MaxLen 4", {}, Outcome.INDETERMINATE),
+    ],
+    ids=["chosen", "its number", "another number", "two alike", "none of them", "of one's own", "fits", "too long"],
+)
+def test_a_choice_has_one_text(field: bytes, more: dict[str, object], expected: Outcome) -> None:
+    """Some readers go by the number of a choice, some by its text, and some cut what is longer than its field."""
+    assert filled(certified(WIDGET % (*APART, field), LABEL), b"USD 100", b"(USD 100) Tj", **more) is expected
+
+
+def test_the_number_of_a_choice_alone_changes_it() -> None:
+    """Who goes by the number shows another amount than its picture."""
+    pdf = certified(WIDGET % (*APART, OPTIONS + b"/V(USD 100)/I[0]"), LABEL)
+    draft = Draft(pdf)
+    draft.edit(23)["I"] = [1]
+    assert last(draft) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    ("flags", "value", "drawn", "expected"),
+    [
+        (0, b"1 1/2", b"(1 1/2) Tj", Outcome.VALID),
+        (0, b"1 1/2", b"(11/2) Tj", Outcome.INDETERMINATE),
+        (0, b"11/2", b"(1 1/2) Tj", Outcome.INDETERMINATE),
+        (4096, b"not able\nto pay", b"(not able) Tj 0 -13 Td (to pay) Tj", Outcome.VALID),
+        (4096, b"not able\nto pay", b"(notable) Tj 0 -13 Td (to pay) Tj", Outcome.INDETERMINATE),
+        (4096, b"notable", b"(not) Tj 0 -13 Td (able) Tj", Outcome.VALID),
+    ],
+)
+def test_blanks_are_where_the_value_has_them(flags: int, value: bytes, drawn: bytes, expected: Outcome) -> None:
+    """One and a half is not eleven halves."""
+    look = drawn.replace(b"(", b"0 8 Td (", 1) if flags else drawn
+    assert filled(certified(WIDGET % (*APART, b"/FT/Tx/Ff %d" % flags), LABEL), value, look) is expected
