@@ -89,7 +89,7 @@ class ItemChanged(_message.Message):
     ITEM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def item(self) -> _item_pb2.Item:
-        """The item; version orders."""
+        """The item; version orders. Of a suspended or withdrawn one `state_reason` says why."""
 
     def __init__(
         self,
