@@ -106,7 +106,7 @@ Global___ItemChanged: _TypeAlias = ItemChanged  # noqa: Y015
 
 @_typing.final
 class CaseChanged(_message.Message):
-    """A case after a change: submitted, supplemented or withdrawn by the applicant, or moved by the agency. No names, no numbers: codes only."""
+    """A case after a change: submitted, supplemented or withdrawn by the applicant, or moved by the agency or the hub. No names, no numbers: codes only."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
