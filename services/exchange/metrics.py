@@ -10,6 +10,11 @@ CASES_OVERDUE = Gauge(
     "Open cases past the deadline of acceptance or their promised end.",
     registry=REGISTRY,
 )
+SPECIALS_LAPSED = Counter(
+    "shuniu_exchange_specials_lapsed_total",
+    "Special procedures that the hub ended because their days were over.",
+    registry=REGISTRY,
+)
 GRANTS = Gauge("shuniu_exchange_grants", "Grants, by state.", ["state"], registry=REGISTRY)
 GRANTS_OVERDUE = Gauge(
     "shuniu_exchange_grants_overdue",

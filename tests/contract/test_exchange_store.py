@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from services.exchange.cases import store as case_store
 from services.exchange.cases.deadlines import Deadlines, dated
 from services.exchange.cases.domain import life
+from services.exchange.cases.lapsing import BATCH, Lapsing
 from services.exchange.cases.store import CaseRow
 from services.exchange.directory.domain import Field, Resource, ShareClass
 from services.exchange.domain.time_limits import WEEKDAYS, calendar_from
@@ -16,6 +18,7 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
+from services.exchange.metrics import SPECIALS_LAPSED
 from services.exchange.queries import store as query_store
 from services.exchange.queries.granted_calls import close_abandoned
 from services.exchange.queries.store import CallRow, CallState
@@ -220,3 +223,47 @@ async def test_deadlines_are_counted_anew_in_batches_and_by_one_calendar_once(st
     assert await store.read(case_store.find_case, "decided") == decided[0]
     await store.write(case_store.put_deadline, replace(stale, version=7, due_us=1))
     assert await store.read(case_store.find_case, "c000") == rows[0]
+
+
+class Ending:
+    """The unit that ends a special procedure, without keys and events; it cannot end the broken ones."""
+
+    def __init__(self, store, clock, broken):
+        self.base = SimpleNamespace(store=store, clock=clock, write=store.write)
+        self.broken = broken
+        self.asked = []
+
+    def end_special(self, conn, code):
+        self.asked.append(code)
+        if code in self.broken:
+            raise LookupError(code)
+        row = case_store.find_case(conn, code)
+        case_store.put_deadline(conn, replace(row, special_until_us=None))
+        return True
+
+
+@pytest.mark.timeout(60)
+async def test_special_procedures_end_in_batches_the_longest_over_first(store, clock):
+    """However many are over, each is asked for once, in batches; one that cannot be ended stays and stops no other, and those
+    that last are left alone.
+    """
+    now_us = clock.now_us()
+
+    def fill(conn):
+        for number in range(2 * BATCH + 30):
+            row, case = case_of(f"c{number:03d}", [], now_us)
+            case_store.insert_case(conn, replace(row, special_until_us=now_us - 1 - number % 7), case)
+        row, case = case_of("lasting", [], now_us)
+        case_store.insert_case(conn, replace(row, special_until_us=now_us), case)
+
+    await store.write(fill)
+    # The first one of all, and the last.
+    broken = {"c006", "c224"}
+    work = Ending(store, clock, broken)
+    before = SPECIALS_LAPSED._value.get()
+    await Lapsing(work).sweep()
+    assert len(work.asked) == len(set(work.asked)) == 2 * BATCH + 30
+    assert work.asked[0] == "c006"
+    assert SPECIALS_LAPSED._value.get() - before == 2 * BATCH + 28
+    left = await store.read(case_store.specials_over, now_us + 1, (), BATCH)
+    assert {code for _, code in left} == {*broken, "lasting"}

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.exchange.v1 import evidence_pb2, evidence_pb2_grpc
 from shuniu.kit.testing import eventually
 from tests.support.hub import NATS_WEBSOCKET, Journey, Land, command, hub_with_region
+from tests.support.witness_process import WitnessProcess
 
 pytestmark = [*NATS_WEBSOCKET, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -27,39 +27,12 @@ REGULAR_UPLOAD = 100 * 1024 * 1024
 
 
 @dataclass
-class Witness:
-    """A process of its own, as a member platform runs it; killed and started it keeps its key and its port."""
-
-    name: str
-    folder: Path
-    log: str
-    listen: str = "127.0.0.1:0"
-    line: str = ""
-    process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "examples.witness", "--name", self.name, "--data", str(self.folder)),
-            *("--log", self.log, "--listen", self.listen),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert self.process.stdout is not None
-        self.line = (await self.process.stdout.readline()).decode().strip()
-        self.listen = self.line.rpartition("//")[2]
-
-    async def stop(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            self.process.terminate()
-            await self.process.wait()
-
-
-@dataclass
 class Story:
     """What earlier steps leave to later ones."""
 
     land: Land
     folder: Path
-    witnesses: list[Witness]
+    witnesses: list[WitnessProcess]
     journeys: list[Journey] = field(default_factory=list)
 
     @property
@@ -103,7 +76,7 @@ async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story
     async with hub_with_region(UNDER_FIRE + 3) as land, contextlib.AsyncExitStack() as stack:
         assert (await land.command("trust", "--out", str(folder / "before"))).status == 0
         log = (folder / "before" / "ledger.vkey").read_text().strip()
-        witnesses = [Witness(f"w{n}.example", folder / f"w{n}", log) for n in (1, 2)]
+        witnesses = [WitnessProcess(f"w{n}.example", folder / f"w{n}", log) for n in (1, 2)]
         for each in witnesses:
             await each.start()
             stack.push_async_callback(each.stop)

@@ -2,84 +2,23 @@
 deploy/prometheus are evaluated as Prometheus would, and `shuniu status` and `shuniu doctor` say the same.
 """
 
-import asyncio
-import json
 import os
 import signal
-import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
-import yaml
 
 from examples.demo.hub import RunningHub
 from shuniu.kit.testing import eventually
 from tests.support.guarded import short_directory
-from tests.support.hub import Ran, command
-from tests.support.promql import Samples, evaluate, fires, selectors
+from tests.support.promql import evaluate, selectors
+from tests.support.watched import ALERTS, Watched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-ALERTS = {
-    rule["alert"]: rule
-    for group in yaml.safe_load((Path(__file__).parents[2] / "deploy/prometheus/alerts.yml").read_text())["groups"]
-    for rule in group["rules"]
-}
-PARTS = ("identity", "vault", "catalogue", "exchange", "esign", "web", "edge")
 # Born with the first failure of a kind (the alert looks for that), or with the witnesses of a hub that has some.
 NOT_YET = {"shuniu_esign_flow_failures_total", "shuniu_esign_witness_refusals_total"}
-
-
-class Watched:
-    """A running hub, what its supervisor says, and scrapes of it five seconds apart on a clock of our own."""
-
-    def __init__(self, running: RunningHub) -> None:
-        self.running = running
-        self.run_dir = running.data / "run"
-        self.samples = Samples()
-        self.now = 0.0
-
-    def parts(self) -> dict[str, dict[str, Any]]:
-        found = json.loads((self.run_dir / "supervisor.json").read_text())
-        return {part["name"]: part for part in found["parts"]}
-
-    def _get(self, part: str, path: str) -> str | None:
-        try:
-            address = (self.run_dir / f"{part}.ops").read_text().strip()
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=1.0) as answer:
-                text: str = answer.read().decode()
-                return text
-        except (OSError, ValueError):
-            return None
-
-    async def scrape(self) -> None:
-        texts = {part: await asyncio.to_thread(self._get, part, "/metrics") for part in PARTS}
-        texts["edge-control"] = await asyncio.to_thread(self._get, "edge", "/control/metrics")
-        self.samples.add(self.now, texts)
-        self.now += 5.0
-
-    def again(self, seconds: float) -> None:
-        """The last scrape holds for so long."""
-        _, last = self.samples.scrapes[-1]
-        for _ in range(int(seconds // 5)):
-            self.samples.scrapes.append((self.now, last))
-            self.now += 5.0
-
-    def firing(self) -> set[str]:
-        return {name for name, rule in ALERTS.items() if fires(rule, self.samples)}
-
-    async def shuniu(self, *arguments: str) -> Ran:
-        return await command(*arguments, "--data", str(self.running.data))
-
-    async def ready(self) -> None:
-        await eventually(lambda: all(part["state"] == "READY" for part in self.parts().values()), within=60)
-
-    async def findings(self) -> dict[str, str]:
-        """What `shuniu doctor` calls bad or worth a look, by name."""
-        found = (await self.shuniu("doctor", "--json")).json["findings"]
-        return {one["what"]: one["found"] for one in found if not one["level"].endswith("ok")}
 
 
 async def kill(hub: Watched, name: str) -> None:
@@ -119,6 +58,7 @@ async def test_all_that_alerts_watch_is_there_before_anything_happens(hub: Watch
     assert hub.firing() == set()
 
 
+@pytest.mark.provokes("PartDown")
 async def test_parts_that_hang_are_told(hub: Watched) -> None:
     """A stopped service, and a stopped control process of the edge while Envoy goes on serving: PartDown, status, doctor."""
     pids = [hub.parts()[name]["pid"] for name in ("esign", "edge", "web")]
@@ -143,6 +83,7 @@ async def test_parts_that_hang_are_told(hub: Watched) -> None:
     await hub.ready()
 
 
+@pytest.mark.provokes("PartRestarts")
 async def test_a_part_that_does_not_stay_up_is_told(hub: Watched) -> None:
     """Restarted four times, ready in between: PartRestarts, status and doctor."""
     for _ in range(4):
@@ -157,6 +98,7 @@ async def test_a_part_that_does_not_stay_up_is_told(hub: Watched) -> None:
     assert "restarted 4 times" in (await hub.findings())["部件 catalogue"]
 
 
+@pytest.mark.provokes("PlatformSuspended")
 async def test_a_suspension_is_told(hub: Watched) -> None:
     """PlatformSuspended, and the platform's name in status and doctor; until it is resumed."""
     enrol = await hub.shuniu(

@@ -217,6 +217,35 @@ async def test_the_public_keeps_its_item_while_the_next_version_is_made(land):
     ]
 
 
+async def test_everybody_reads_why_an_item_is_suspended(any_land):
+    """The reason is in the answer, the feed and the event, also beside an open draft and after a restart; it ends with the
+    suspension, and the feed says that too.
+    """
+    owner, reader = any_land.platform("province"), any_land.platform("other")
+    made = await owner.publish(base_item())
+
+    async def fed():
+        (entry,) = (await reader.pull()).items
+        return entry.item.state, entry.item.state_reason
+
+    assert await fed() == (PUBLISHED, "")
+    draft = await owner.update(made)
+    told = await owner.change(made.id, "SUSPENDED", "电话有误\n请稍候")
+    assert (told.state, told.state_reason) == (DRAFT, "电话有误\n请稍候")
+    await any_land.stop()
+    await any_land.start()
+    assert await fed() == (SUSPENDED, "电话有误\n请稍候")
+    draft = await owner.get(made.id)
+    # What a client sends back of it changes nothing.
+    draft.state_reason = "x"
+    assert (await owner.update(draft)).state_reason == "电话有误\n请稍候"
+    await owner.submit(made.id)
+    await owner.approve(made.id)
+    assert await fed() == (PUBLISHED, "")
+    await owner.change(made.id, "WITHDRAWN", "事项取消")
+    assert await fed() == (WITHDRAWN, "事项取消")
+
+
 async def test_only_the_owner_writes_and_only_what_it_read(land):
     """Another platform is refused; so is a stale etag, a taken code, a code that people know, a base that is needed."""
     owner, other = land.platform("province"), land.platform("other")
@@ -406,8 +435,12 @@ async def test_a_subscriber_gets_the_event_on_a_real_bus():
         nothing = await far.jetstream().pull_subscribe("inbox.>", "reader", stream="INBOX")
         with pytest.raises(nats.errors.TimeoutError):
             await nothing.fetch(1, timeout=0.3)
+        await owner.change(made.id, "SUSPENDED", "电话有误")
+        [message] = await inbox.fetch(1, timeout=10)
+        changed = events_pb2.ItemChanged.FromString(message.data)
+        assert (changed.item.state, changed.item.state_reason) == (SUSPENDED, "电话有误")
         status = await land.operations().GetStatus(operations_pb2.GetStatusRequest())
-        assert (status.ready, status.facts["bus"], status.facts["items_published"]) == (True, "connected", "2")
+        assert (status.ready, status.facts["bus"], status.facts["items_published"]) == (True, "connected", "1")
 
 
 async def test_the_regions_items_pass_and_fast(land):

@@ -141,7 +141,7 @@ async def test_an_application_finds_its_agency_by_item_and_division(land):
     """Base code + division routes to the implementing item; a district belongs to its city; the rest is refused."""
     baotou = f"{USCC}3{BASE[:-1]}1"
     land.catalogue.put(item(baotou, division=BAOTOU, handler="bureau2"))
-    land.catalogue.put(item(f"{USCC}3{BASE[:-1]}2", division="150300", state=4))
+    land.catalogue.put(item(f"{USCC}3{BASE[:-1]}2", division="150300", state=4, state_reason="系统升级" * 100))
     land.catalogue.put(item(f"{USCC}3{BASE[:-1]}3", division="150400", handler="nobody"))
     land.catalogue.put(item(f"{USCC}3{BASE[:-1]}4", division="150500", min_ial=3))
     await eventually(lambda: land.items_known(6))
@@ -150,7 +150,8 @@ async def test_an_application_finds_its_agency_by_item_and_division(land):
     assert baotou == (await person.apply(item_code=BASE, division="150202")).item_code
     await refused(person.apply(item_code=BASE, division="150600"), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
     await refused(person.apply(item_code=BASE, division="150400"), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
-    await refused(person.apply(item_code=BASE, division="150300"), "ITEM_NOT_OPEN", Code.FAILED_PRECONDITION)
+    error = await refused(person.apply(item_code=BASE, division="150300"), "ITEM_NOT_OPEN", Code.FAILED_PRECONDITION)
+    assert error.metadata["state_reason"] == "系统升级" * 75
     second = f"{USCC}3{BASE[:-1]}5"
     land.catalogue.put(item(second, division=BAOTOU, handler="bureau"))
     await eventually(lambda: land.items_known(7))

@@ -5,7 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from services.exchange.cases import lapsing
 from services.exchange.domain.time_limits import WEEKDAYS, Limit, add, calendar_from
+from services.exchange.metrics import SPECIALS_LAPSED
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.china_time import civil_date, end_of_day_us
 from shuniu.kit.errors import Code, HubError
@@ -74,6 +76,59 @@ async def test_an_agency_is_told_by_when_to_accept(land):
     await refused(bureau.move(case.case_code, "BEGIN_SPECIAL", note="听证", special_days=91), "VALUE_RANGE")
     special = await bureau.move(case.case_code, "BEGIN_SPECIAL", note="听证", special_days=20)
     assert special.promised_at.ToMicroseconds() == promised + timedelta(days=28) // timedelta(microseconds=1)
+
+
+@pytest.fixture
+async def land_later(monkeypatch, tmp_path):
+    """An exchange with a calendar that looks at special procedures at once, and how to let days pass for it, in µs."""
+    year = civil_date(SystemClock().now_us()).year
+    calendar = tmp_path / "calendar.json"
+    calendar.write_text(json.dumps({"region": "150000", "years": {str(year + n): {} for n in range(3)}}))
+    monkeypatch.setattr(lapsing, "SECONDS", 0.05)
+    now_us, passed = SystemClock.now_us, [0]
+    monkeypatch.setattr(SystemClock, "now_us", lambda self: now_us(self) + passed[0])
+
+    def later(**time):
+        passed[0] = timedelta(**time) // timedelta(microseconds=1)
+
+    async with exchange_land(calendar_file=str(calendar)) as it:
+        yield it, later
+
+
+@pytest.mark.timeout(90)
+async def test_a_special_procedure_ends_when_its_days_are_over(land_later):
+    """Nobody has to look: the case is handled again, its history says that the hub ended it, the app and the agency hear it once
+    each, and the promise stays; a longer procedure goes on, and the agency decides.
+    """
+    land, later = land_later
+    bureau, person = land.platform("bureau"), land.person()
+
+    async def in_special(days):
+        code = (await person.apply()).case_code
+        for move, more in (("ACCEPT", {}), ("PROCESS", {}), ("BEGIN_SPECIAL", {"note": "听证", "special_days": days})):
+            case = await bureau.move(code, move, **more)
+        return case
+
+    short, long = await in_special(2), await in_special(20)
+    before = SPECIALS_LAPSED._value.get()
+    later(days=9)
+
+    async def ended():
+        return (await person.get(short.case_code)).state == pb.CASE_STATE_PROCESSING
+
+    await eventually(ended, within=20)
+    case = await person.get(short.case_code)
+    step = case.steps[-1]
+    assert (step.actor, step.national_state, step.state) == ("hub", "10", pb.CASE_STATE_PROCESSING)
+    assert "期限已满" in step.note
+    assert case.promised_at == short.promised_at
+    assert SPECIALS_LAPSED._value.get() - before == 1
+    told = [(each.type.split(".")[3], each.target) for each in (await land.trace(short.case_code)).entries]
+    assert told.count(("resumed", "bureau")) == 1
+    assert [each for each in told if each[1] == "app"].count(("moved", "app")) == len(case.steps) - 1
+    assert (await person.get(long.case_code)).state == pb.CASE_STATE_SPECIAL
+    await refused(bureau.move(short.case_code, "END_SPECIAL"), "CASE_STATE", Code.FAILED_PRECONDITION)
+    assert (await bureau.move(short.case_code, "GRANT")).state == pb.CASE_STATE_GRANTED
 
 
 async def test_promises_follow_the_calendar_when_it_arrives(land):

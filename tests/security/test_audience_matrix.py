@@ -22,6 +22,7 @@ ADDRESSED = {
     "exchange.case.withdrawn": ["handler_platform"],
     "exchange.case.evaluated": ["handler_platform"],
     "exchange.case.moved": ["source_platform"],
+    "exchange.case.resumed": ["handler_platform"],
     "esign.certificate.issued": ["issuer"],
     "esign.certificate.revoked": ["issuer"],
     "esign.seal.changed": ["owner"],
@@ -33,7 +34,11 @@ ADDRESSED = {
     },
 }
 PUBLIC = {"catalogue.item.published", "catalogue.item.suspended", "catalogue.item.withdrawn"}
-SUPERVISED = {topic: "case.supervise" for topic in ADDRESSED if topic.startswith("exchange.case.")}
+# Supervisors hear exchange.case.moved of the same step.
+UNSUPERVISED = {"exchange.case.resumed"}
+SUPERVISED = {
+    topic: "case.supervise" for topic in ADDRESSED.keys() - UNSUPERVISED if topic.startswith("exchange.case.")
+}
 INTERNAL = {"identity.platform.changed", "identity.session.ended"}
 
 TYPES = [

@@ -66,6 +66,8 @@ item = Table(
     Column("published_by", Text, nullable=False),
     Column("note", Text, nullable=False),
     Column("suspended", Integer, nullable=False),
+    # Why it is suspended or withdrawn, as everybody reads it.
+    Column("public_reason", Text, nullable=False, server_default=""),
     # Version and time of the last change that everybody sees.
     Column("public_version", BigInteger, nullable=False),
     Column("public_us", BigInteger, nullable=False),
@@ -121,6 +123,7 @@ def stored_of(row: Row[Any]) -> Stored:
         note=row.note,
         published=None if row.published is None else _restored(bytes(row.published)),
         suspended=bool(row.suspended),
+        reason=row.public_reason,
     )
     return Stored(record, row.owner, row.base_code, row.public_version, row.public_us, row.feed_version)
 
@@ -146,6 +149,7 @@ def _row_of(stored: Stored) -> dict[str, Any]:
         "published_by": record.published_by,
         "note": record.note,
         "suspended": int(record.suspended),
+        "public_reason": record.reason,
         "public_version": stored.public_version,
         "public_us": stored.public_us,
         "feed_version": stored.feed_version,

@@ -1,6 +1,7 @@
 """Views of a stored item for its owner and for everybody."""
 
 from functools import lru_cache
+from typing import Final
 
 from services.catalogue.items.domain.canonical import digest
 from services.catalogue.items.domain.record import Item, ItemState
@@ -9,6 +10,7 @@ from services.catalogue.items.store import Stored
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.kit.rpc.caller import Caller, CallerKind
 
+_OUT_OF_FORCE: Final = frozenset({ItemState.SUSPENDED, ItemState.WITHDRAWN})
 _digest = lru_cache(maxsize=8192)(digest)
 
 
@@ -48,5 +50,7 @@ def _standing(content: Item, stored: Stored, state: ItemState) -> pb.Item:
     message = message_of(content, stored.base_code)
     message.state = STATES[state]
     message.owner = stored.owner
+    if stored.record.public_state in _OUT_OF_FORCE:
+        message.state_reason = stored.record.reason
     message.digest = _digest(content).hex()
     return message

@@ -83,12 +83,12 @@ def act(record: Record, action: Action, actor: str, now_us: int, *, note: str = 
         return replace(changed, submitted_by=actor)
     if action is Action.PUBLISH:
         _require_second_person(record, actor)
-        return replace(changed, published_by=actor, published=record.draft, suspended=False)
+        return replace(changed, published_by=actor, published=record.draft, suspended=False, reason="")
     if action is Action.SUSPEND:
-        return replace(changed, suspended=True)
+        return replace(changed, suspended=True, reason=note)
     if action is Action.RESUME:
-        return replace(changed, suspended=False)
-    return changed
+        return replace(changed, suspended=False, reason="")
+    return replace(changed, reason=note) if action is Action.WITHDRAW else changed
 
 
 def _require_second_person(record: Record, actor: str) -> None:

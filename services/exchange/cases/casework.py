@@ -37,6 +37,7 @@ from shuniu.kit.process.ids import new_ulid
 from shuniu.rules import RuleError, Violation
 
 APPLICANT: Final = "applicant"
+HUB: Final = "hub"
 # Every move that is not here is the agency's: CASE_MOVED.
 _TOPICS: Final = {
     Move.SUBMIT: events.CASE_SUBMITTED,
@@ -47,6 +48,9 @@ _TOPICS: Final = {
 # A platform does not say which roles its officer has; it answers for him, so all are assumed.
 _AGENCY: Final = life.OFFICER_ROLES
 _PERSON: Final = frozenset({Role.APPLICANT})
+_TIMER: Final = frozenset({Role.SYSTEM})
+# The applicant reads it in the history.
+_DAYS_OVER: Final = "特别程序期限已满，恢复计算办理时限。"
 _OFFICER_LONGEST: Final = 64
 _EVIDENCED: Final = {
     Move.NOT_ACCEPT: Kind.DECIDED,
@@ -214,6 +218,24 @@ class Casework:
         for name in asked.missing_materials[: life.MAX_MISSING]:
             faults += texts.text_faults("missing_materials", name, application.MAX_NAME)
         return self._moved(conn, row, case, command, faults, officer=asked.officer)
+
+    def end_special(self, conn: Connection, code: str) -> bool:
+        """Ends a special procedure whose days are over, and tells the agency. False where the case moved meanwhile, or
+        where another replica was first.
+        """
+        row = store.find_case(conn, code)
+        now_us = self.base.clock.now_us()
+        if row is None or row.special_until_us is None or row.special_until_us >= now_us:
+            return False
+        case = store.load_history(conn, code)
+        if case.state is not CaseState.SPECIAL:
+            # A version that knows no such end moved the case on and left it.
+            store.put_deadline(conn, dated(row, case, self.calendar))
+            return False
+        command = Command(Move.END_SPECIAL, HUB, _TIMER, now_us, note=_DAYS_OVER)
+        moved, after = self._moved(conn, row, case, command, ())
+        self.base.publish(conn, events.CASE_RESUMED, code, case_changed(moved, after), division=moved.division)
+        return True
 
     def _of_person(self, conn: Connection, code: str, person_id: str) -> tuple[CaseRow, life.Case]:
         row = store.find_case(conn, code)

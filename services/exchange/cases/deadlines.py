@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from services.exchange.cases import store
 from services.exchange.cases.domain import life
-from services.exchange.cases.domain.deadline import DECIDED, next_deadline
+from services.exchange.cases.domain.deadline import DECIDED, next_deadline, special_until_us
 from services.exchange.cases.store import CaseRow
 from services.exchange.domain.time_limits import Calendar
 from shuniu.kit.process import log
@@ -19,14 +19,16 @@ _BATCH: Final = 100
 
 
 def dated(row: CaseRow, case: life.Case, calendar: Calendar) -> CaseRow:
-    """The row with its deadline as this calendar has it."""
+    """The row with its deadline, and the end of its special procedure, as this calendar has them."""
     found = next_deadline(case, row.limit, calendar)
     runs = found.due_us is not None and case.state not in DECIDED
     return replace(
         row,
         due_us=found.due_us,
         provisional=int(runs and found.provisional),
-        counted_by=calendar.digest if runs else None,
+        # A special procedure has an end also where the item has no limit.
+        counted_by=calendar.digest if runs or case.state is life.CaseState.SPECIAL else None,
+        special_until_us=special_until_us(case, calendar),
     )
 
 

@@ -64,6 +64,7 @@ def item_of(item: item_pb2.Item) -> Item:
         begins=_day(item.effective_date) if item.HasField("effective_date") else None,
         ends=_day(item.cancel_date) if item.HasField("cancel_date") else None,
         other_code=item.code_39046,
+        closed_because=item.state_reason,
     )
 
 

@@ -8,6 +8,7 @@ from services.exchange.cases.casework import Casework
 from services.exchange.cases.certificates import Certificates
 from services.exchange.cases.deadlines import Deadlines
 from services.exchange.cases.items import Items
+from services.exchange.cases.lapsing import Lapsing
 from services.exchange.cases.service.cases import CaseService
 from services.exchange.cases.service.handling import CaseHandlingService
 from services.exchange.cases.service.registry import CaseRegistryService
@@ -45,6 +46,6 @@ async def open_cases(
             servicer(CaseHandlingService(work, pages, Certificates(esign))),
         ],
         peer=[servicer(CaseRegistryService(work))],
-        tasks=[items.replica.follow, Deadlines(base.store, calendar).count_anew],
+        tasks=[items.replica.follow, Deadlines(base.store, calendar).count_anew, Lapsing(work).follow],
         facts=facts,
     )

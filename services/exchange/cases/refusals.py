@@ -11,6 +11,8 @@ from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
 from shuniu.rules import RuleError
 
+# Errors travel in headers, which take some kilobytes; the whole reason is in the catalogue's feed.
+_MOST_WHY: Final = 300
 _REFUSALS: Final = Refusals(
     {
         MoveRefusedError: {
@@ -35,6 +37,8 @@ def refusal(error: RuleError, case: Case | None = None) -> HubError:
     """The caller's error. A fault of state is reported alone, with `state` and `allowed` where a case is at hand."""
     if isinstance(error, AssuranceError):
         return _REFUSALS.error(error, required_ial=str(error.required))
+    if isinstance(error, RoutingError) and error.why:
+        return _REFUSALS.error(error, state_reason=error.why[:_MOST_WHY])
     if isinstance(error, RoutingError) and error.codes:
         return _REFUSALS.error(error, codes=" ".join(error.codes))
     if case is None:

@@ -36,6 +36,7 @@ from shuniu.kit.store.partial import partial
 TABLES: Final = MetaData()
 _HALF: Final = MAX_SERIAL // 2
 _COUNTED: Final = "counted_by is not null"
+_SPECIAL: Final = "special_until_us is not null"
 
 # One row a case; `version` is the number of its last step, `due_us` the agency's next deadline while its clock runs.
 case_file = Table(
@@ -67,6 +68,9 @@ case_file = Table(
     Column("provisional", BigInteger, nullable=False, server_default="0"),
     # Digest of the calendar that `due_us` was counted with; absent where no deadline runs.
     Column("counted_by", Text),
+    # End of the special procedure that lasts, where the holidays of its years are published.
+    Column("special_until_us", BigInteger),
+    partial("case_file_special", "special_until_us", "case_code", where=_SPECIAL),
     partial("case_file_counted", "case_code", "counted_by", where=_COUNTED),
     Index("case_file_person", "person_id", "applied_us"),
     Index("case_file_handler", "handler_platform", "case_code"),
@@ -136,6 +140,7 @@ class CaseRow:
     form: bytes
     provisional: int = 0
     counted_by: str | None = None
+    special_until_us: int | None = None
 
     @property
     def limit(self) -> Limit | None:
@@ -267,12 +272,24 @@ def cases_counted_otherwise(conn: Connection, calendar: str, after: str, limit: 
 
 
 def put_deadline(conn: Connection, row: CaseRow) -> None:
-    """Stores a deadline that was counted anew, unless the case has moved since it was read: the move counted too."""
+    """Stores deadlines that were counted anew, unless the case has moved since it was read: the move counted too."""
     conn.execute(
         update(case_file)
         .where(case_file.c.case_code == row.case_code, case_file.c.version == row.version)
-        .values(due_us=row.due_us, provisional=row.provisional, counted_by=row.counted_by)
+        .values(
+            due_us=row.due_us,
+            provisional=row.provisional,
+            counted_by=row.counted_by,
+            special_until_us=row.special_until_us,
+        )
     )
+
+
+def specials_over(conn: Connection, now_us: int, after: Position, limit: int) -> list[tuple[int, str]]:
+    """(end, case code) of special procedures whose end has passed, the longest over first, from after such a pair."""
+    ends = case_file.c.special_until_us
+    statement = select(ends, case_file.c.case_code).where(text(_SPECIAL), ends < now_us)
+    return [(row[0], row[1]) for row in conn.execute(keyset(statement, (ends, case_file.c.case_code), after, limit))]
 
 
 def cases_of_person(conn: Connection, person_id: str, after: Position, limit: int) -> list[CaseRow]:

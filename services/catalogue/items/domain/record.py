@@ -38,6 +38,8 @@ class Record:
     published: Item | None = None
     # True from suspension until the next publication, so that an edit does not bring the suspended content back.
     suspended: bool = False
+    # Why everybody finds the published content suspended or withdrawn. A draft beside it has a note of its own.
+    reason: str = ""
 
     @property
     def etag(self) -> str:

@@ -276,7 +276,7 @@ def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
 
 
 def _not_dark(colours: bytes) -> bytes:
-    """Which pixels are lighter than black print is where it is smoothed: navy is taken for black."""
+    """Finds which pixels are lighter than black print is where it is smoothed: navy is taken for black."""
     parts = np.frombuffer(colours, np.uint8).reshape(-1, 3)
     found: bytes = (parts @ np.array(_LIGHTNESS) >= _LEAST_LIGHTNESS).astype(np.uint8).tobytes()
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.exchange.cases.domain.life import OVER, Case, CaseState
-from services.exchange.domain.time_limits import Calendar, Limit, Stop, due
+from services.exchange.domain.time_limits import Calendar, Limit, Stop, add, due
 from shuniu.china_time import civil_date, end_of_day_us
 
 # Administrative Licensing Law, article 32: who is not told otherwise within five working days counts as accepted.
@@ -25,6 +25,18 @@ class Deadline:
 
     due_us: int | None = None
     provisional: bool = False
+
+
+def special_until_us(case: Case, calendar: Calendar) -> int | None:
+    """The end of the special procedure that lasts now, µs UTC; None where none lasts, or where a year that counts for
+    it has no published holidays yet: the hub ends nothing by a day that may move.
+    """
+    if case.state is not CaseState.SPECIAL:
+        return None
+    began_us, _, most_days = case.stops[-1]
+    began = civil_date(began_us)
+    last = add(calendar, began, Limit(most_days))
+    return end_of_day_us(last) if calendar.is_certain(began, last) else None
 
 
 def next_deadline(case: Case, limit: Limit | None, calendar: Calendar) -> Deadline:

@@ -118,7 +118,7 @@ ROLES: dict[Move, frozenset[Role]] = {
     _M.LAPSE: frozenset({Role.SYSTEM}),
     _M.PROCESS: frozenset({Role.REVIEW}),
     _M.BEGIN_SPECIAL: frozenset({Role.REVIEW}),
-    _M.END_SPECIAL: frozenset({Role.REVIEW}),
+    _M.END_SPECIAL: frozenset({Role.REVIEW, Role.SYSTEM}),
     _M.GRANT: frozenset({Role.ISSUE}),
     _M.REFUSE: frozenset({Role.ISSUE}),
     _M.DELIVER: frozenset({Role.ISSUE, Role.ACCEPTANCE, Role.SYSTEM}),

@@ -25,12 +25,14 @@ class ItemState(StrEnum):
 class RoutingError(RuleError):
     """No agency handles it: ITEM_UNKNOWN, ITEM_NOT_OPEN, NO_HANDLING_AGENCY, AGENCY_AMBIGUOUS, or a field is wrong.
 
-    `codes` are the implementing items to choose from, where there are several.
+    `codes` are the implementing items to choose from, where there are several. `why` is the publisher's reason for
+    suspending or withdrawing the item.
     """
 
-    def __init__(self, violation: Violation, codes: tuple[str, ...] = ()) -> None:
+    def __init__(self, violation: Violation, codes: tuple[str, ...] = (), why: str = "") -> None:
         super().__init__([violation])
         self.codes = codes
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Item:
     begins: date | None = None
     ends: date | None = None
     other_code: str = ""
+    closed_because: str = ""
 
     def is_open(self, today: date) -> bool:
         return self.state is ItemState.PUBLISHED and self.is_in_force(today)
@@ -133,7 +136,7 @@ class ItemBook:
                 "division", "DIVISION_FORM", "with a base code give a division of 6 digits", "请填写 6 位行政区划代码"
             )
         if not item.is_open(today):
-            raise _closed()
+            raise _closed([item])
         for place in upwards(division):
             here = (self._items[each] for each in sorted(self._of_base.get(item.code, {}).get(place, ())))
             found = [each for each in here if each.is_in_force(today)]
@@ -151,7 +154,7 @@ def _only(found: list[Item], today: date) -> Item:
     """The one item of these that takes applications. Raises RoutingError when none does, or several do."""
     opened = [item for item in found if item.is_open(today)]
     if not opened:
-        raise _closed()
+        raise _closed(found)
     if len(opened) > 1:
         raise RoutingError(
             Violation(
@@ -165,13 +168,12 @@ def _only(found: list[Item], today: date) -> Item:
     return opened[0]
 
 
-def _closed() -> RoutingError:
-    return _error(
-        "item_code",
-        "ITEM_NOT_OPEN",
-        "this item cannot be applied for at present",
-        "该事项目前不可申请",
+def _closed(found: list[Item]) -> RoutingError:
+    violation = Violation(
+        "item_code", "ITEM_NOT_OPEN", "this item cannot be applied for at present", "该事项目前不可申请"
     )
+    # Of several agencies none is the applicant's yet: the reason of one of them would not be his.
+    return RoutingError(violation, why=found[0].closed_because if len(found) == 1 else "")
 
 
 def _error(where: str, reason: str, en: str, zh: str) -> RoutingError:

@@ -267,6 +267,7 @@ class Item(_message.Message):
     COURIER_FIELD_NUMBER: _builtins.int
     ONLINE_FIELD_NUMBER: _builtins.int
     LOCAL_CODES_FIELD_NUMBER: _builtins.int
+    STATE_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """ULID inside the hub; set by the hub."""
     level: Global___ItemLevel.ValueType
@@ -343,6 +344,10 @@ class Item(_message.Message):
     """Whether the result can be sent by courier."""
     online: _builtins.bool
     """Whether it can be applied for online."""
+    state_reason: _builtins.str
+    """Why what is published is suspended or withdrawn, in the words of who did it, up to 1000 characters; everybody may read
+    it: no personal data. Empty while it is in force, and for items suspended before the hub had this field. Set by the hub.
+    """
     @_builtins.property
     def service_objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Service objects, n1 each (1 natural person …)."""
@@ -454,10 +459,11 @@ class Item(_message.Message):
         courier: _builtins.bool = ...,
         online: _builtins.bool = ...,
         local_codes: _abc.Iterable[_builtins.str] | None = ...,
+        state_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_date", b"cancel_date", "effective_date", b"effective_date", "promised_limit", b"promised_limit", "statutory_limit", b"statutory_limit", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_name", b"agency_name", "agency_nature", b"agency_nature", "agency_uscc", b"agency_uscc", "aliases", b"aliases", "base_code", b"base_code", "by_appointment", b"by_appointment", "cancel_date", b"cancel_date", "case_type", b"case_type", "code", b"code", "code_39046", b"code_39046", "complaints_phone", b"complaints_phone", "conditions", b"conditions", "courier", b"courier", "digest", b"digest", "division", b"division", "effective_date", b"effective_date", "entrusted_by", b"entrusted_by", "etag", b"etag", "exercise_level", b"exercise_level", "faqs", b"faqs", "fee_basis", b"fee_basis", "fee_fen", b"fee_fen", "flow", b"flow", "guide", b"guide", "handler_platform", b"handler_platform", "handling_forms", b"handling_forms", "id", b"id", "joint_departments", b"joint_departments", "legal_basis", b"legal_basis", "level", b"level", "local_codes", b"local_codes", "materials", b"materials", "min_ial", b"min_ial", "online", b"online", "online_payment", b"online_payment", "owner", b"owner", "phone", b"phone", "promised_limit", b"promised_limit", "result_name", b"result_name", "result_sample", b"result_sample", "result_template", b"result_template", "service_objects", b"service_objects", "service_range", b"service_range", "sources", b"sources", "special_procedures", b"special_procedures", "state", b"state", "statutory_limit", b"statutory_limit", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visits", b"visits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_name", b"agency_name", "agency_nature", b"agency_nature", "agency_uscc", b"agency_uscc", "aliases", b"aliases", "base_code", b"base_code", "by_appointment", b"by_appointment", "cancel_date", b"cancel_date", "case_type", b"case_type", "code", b"code", "code_39046", b"code_39046", "complaints_phone", b"complaints_phone", "conditions", b"conditions", "courier", b"courier", "digest", b"digest", "division", b"division", "effective_date", b"effective_date", "entrusted_by", b"entrusted_by", "etag", b"etag", "exercise_level", b"exercise_level", "faqs", b"faqs", "fee_basis", b"fee_basis", "fee_fen", b"fee_fen", "flow", b"flow", "guide", b"guide", "handler_platform", b"handler_platform", "handling_forms", b"handling_forms", "id", b"id", "joint_departments", b"joint_departments", "legal_basis", b"legal_basis", "level", b"level", "local_codes", b"local_codes", "materials", b"materials", "min_ial", b"min_ial", "online", b"online", "online_payment", b"online_payment", "owner", b"owner", "phone", b"phone", "promised_limit", b"promised_limit", "result_name", b"result_name", "result_sample", b"result_sample", "result_template", b"result_template", "service_objects", b"service_objects", "service_range", b"service_range", "sources", b"sources", "special_procedures", b"special_procedures", "state", b"state", "state_reason", b"state_reason", "statutory_limit", b"statutory_limit", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visits", b"visits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -961,7 +967,7 @@ class ChangeItemStateRequest(_message.Message):
     publisher: _builtins.str
     """Who changes it."""
     reason: _builtins.str
-    """Why."""
+    """Why; needed of a suspension and a withdrawal, and everybody reads it then as the item's `state_reason`."""
     def __init__(
         self,
         *,

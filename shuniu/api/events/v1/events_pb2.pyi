@@ -89,7 +89,7 @@ class ItemChanged(_message.Message):
     ITEM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def item(self) -> _item_pb2.Item:
-        """The item; version orders."""
+        """The item; version orders. Of a suspended or withdrawn one `state_reason` says why."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ Global___ItemChanged: _TypeAlias = ItemChanged  # noqa: Y015
 
 @_typing.final
 class CaseChanged(_message.Message):
-    """A case after a change: submitted, supplemented or withdrawn by the applicant, or moved by the agency. No names, no numbers: codes only."""
+    """A case after a change: submitted, supplemented or withdrawn by the applicant, or moved by the agency or the hub. No names, no numbers: codes only."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -95,7 +95,9 @@ class _CaseMoveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseMove.Val
     CASE_MOVE_BEGIN_SPECIAL: _CaseMove.ValueType  # 5
     """Begin a special procedure."""
     CASE_MOVE_END_SPECIAL: _CaseMove.ValueType  # 6
-    """End a special procedure."""
+    """End a special procedure. The hub does so itself (actor `hub`) when the stated days are over, where the holidays of their years
+    are published, and the agency hears exchange.case.resumed.
+    """
     CASE_MOVE_GRANT: _CaseMove.ValueType  # 7
     """Grant."""
     CASE_MOVE_REFUSE: _CaseMove.ValueType  # 8
@@ -119,7 +121,9 @@ CASE_MOVE_PROCESS: CaseMove.ValueType  # 4
 CASE_MOVE_BEGIN_SPECIAL: CaseMove.ValueType  # 5
 """Begin a special procedure."""
 CASE_MOVE_END_SPECIAL: CaseMove.ValueType  # 6
-"""End a special procedure."""
+"""End a special procedure. The hub does so itself (actor `hub`) when the stated days are over, where the holidays of their years
+are published, and the agency hears exchange.case.resumed.
+"""
 CASE_MOVE_GRANT: CaseMove.ValueType  # 7
 """Grant."""
 CASE_MOVE_REFUSE: CaseMove.ValueType  # 8
@@ -213,7 +217,7 @@ class CaseStep(_message.Message):
     national_state: _builtins.str
     """National state code (办件状态), such as 1, 3, 6, 11."""
     actor: _builtins.str
-    """Who did it: a platform's code, or `applicant`."""
+    """Who did it: a platform's code, `applicant` or `hub`."""
     note: _builtins.str
     """What was said: reason, opinion, missing materials."""
     @_builtins.property

@@ -73,7 +73,8 @@ class CaseServiceServicer:
 
     def ApplyCase(self, request, context):
         """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
-        Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
+        Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN (metadata state_reason, cut to 300 characters, where the
+        item is suspended or withdrawn) or NO_HANDLING_AGENCY,
         FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
         from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
         """

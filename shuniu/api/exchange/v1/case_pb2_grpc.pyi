@@ -35,7 +35,8 @@ class CaseServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CaseServiceAsyncStub: ...
     ApplyCase: _grpc.UnaryUnaryMultiCallable[_case_pb2.ApplyCaseRequest, _case_pb2.ApplyCaseResponse]
     """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
-    Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
+    Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN (metadata state_reason, cut to 300 characters, where the
+    item is suspended or withdrawn) or NO_HANDLING_AGENCY,
     FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
     from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
     """
@@ -59,7 +60,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplyCase: _aio.UnaryUnaryMultiCallable[_case_pb2.ApplyCaseRequest, _case_pb2.ApplyCaseResponse]  # type: ignore[assignment]
     """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
-    Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
+    Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN (metadata state_reason, cut to 300 characters, where the
+    item is suspended or withdrawn) or NO_HANDLING_AGENCY,
     FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
     from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
     """
@@ -86,7 +88,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_pb2.ApplyCaseResponse, _abc.Awaitable[_case_pb2.ApplyCaseResponse]]:
         """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
-        Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
+        Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN (metadata state_reason, cut to 300 characters, where the
+        item is suspended or withdrawn) or NO_HANDLING_AGENCY,
         FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
         from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
         """

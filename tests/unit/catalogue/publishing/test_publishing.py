@@ -74,6 +74,21 @@ def test_what_is_published_can_be_suspended_beside_a_draft(state: ItemState) -> 
         act(create(ITEM, "alice", 1), Action.SUSPEND, "bob", 2, note="x")
 
 
+def test_everybody_learns_why_an_item_is_not_in_force() -> None:
+    """The reason of a suspension stays with it through edits and returns of a draft beside it, which have reasons of their
+    own; what ends the suspension ends it, and a withdrawal has its own.
+    """
+    record = edit(_published(), replace(ITEM, agency_name="新名称"), "alice", 4)
+    stopped = act(record, Action.SUSPEND, "bob", 5, note="电话有误")
+    assert (stopped.reason, stopped.note) == ("电话有误", "")
+    review = act(edit(stopped, ITEM, "alice", 6), Action.SUBMIT, "alice", 7)
+    returned = act(review, Action.RETURN, "bob", 8, note="请补充依据")
+    assert (returned.reason, returned.note) == ("电话有误", "请补充依据")
+    assert act(returned, Action.RESUME, "bob", 9, note="已更正").reason == ""
+    assert act(review, Action.PUBLISH, "bob", 8).reason == ""
+    assert act(returned, Action.WITHDRAW, "bob", 9, note="事项取消").reason == "事项取消"
+
+
 def test_one_person_in_another_spelling_is_no_second_one() -> None:
     """Capitals, full width, blanks and hyphens make no other person."""
     record = act(create(ITEM, "Zhang-01", 1), Action.SUBMIT, "zhang-01", 2)

@@ -1,9 +1,7 @@
 """Timestamp requests, tokens and refusals, judged by OpenSSL, rfc3161-client and our own reader."""
 
-import asyncio
 import shutil
 import subprocess
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -25,6 +23,7 @@ from services.esign.timestamps.domain.token import Failure
 from services.esign.timestamps.sources import Authority
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, setting
+from tests.support.ntp import ntp_server
 from tests.support.timestamps import POLICY, authority, signer, tsa
 
 MESSAGE = b"what was signed"
@@ -294,29 +293,10 @@ def test_an_outside_authority_with_sha512_and_the_older_certificate_reference_is
     assert found.path == (leaf, ca)
 
 
-class NtpServer(asyncio.DatagramProtocol):
-    """Answers as a server whose clock is `ahead_us` before ours; `cookie` False answers somebody else's question."""
-
-    ahead_us, stratum, cookie = 0, 2, True
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        us = time.time_ns() // 1000 + self.ahead_us
-        stamp = (us // 1_000_000 + 2_208_988_800).to_bytes(4, "big") + (us % 1_000_000 * 2**32 // 10**6).to_bytes(
-            4, "big"
-        )
-        echoed = data[40:48] if self.cookie else bytes(8)
-        self.transport.sendto(bytes((0x24, self.stratum)) + bytes(22) + echoed + stamp + stamp, addr)
-
-
 async def test_an_ntp_server_says_how_far_the_clock_is_off():
     """The offset is measured; one that is not synchronised, answers another question or is away says nothing."""
-    transport, server = await asyncio.get_running_loop().create_datagram_endpoint(NtpServer, ("127.0.0.1", 0))
-    port = transport.get_extra_info("sockname")[1]
-    reference = replace(NtpReference.of(f"127.0.0.1:{port}"), seconds=0.5)
-    try:
+    async with ntp_server() as server:
+        reference = replace(NtpReference.of(f"127.0.0.1:{server.port}"), seconds=0.5)
         for ahead_us in (0, 2_000_000, -7_000_000):
             server.ahead_us = ahead_us
             assert abs(await reference.offset_us() - ahead_us) < 250_000
@@ -326,7 +306,5 @@ async def test_an_ntp_server_says_how_far_the_clock_is_off():
         server.stratum, server.cookie = 2, False
         with pytest.raises(OSError, match="another question"):
             await reference.offset_us()
-    finally:
-        transport.close()
     with pytest.raises(OSError):
         await reference.offset_us()

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from services.exchange.cases.domain.deadline import Deadline, next_deadline
+from services.exchange.cases.domain.deadline import Deadline, next_deadline, special_until_us
 from services.exchange.cases.domain.life import Command, Move, Role, apply, submit
 from services.exchange.domain.time_limits import WEEKDAYS, Calendar, Limit, calendar_from
 from shuniu.china_time import end_of_day_us
@@ -72,3 +72,19 @@ def test_what_counts_an_unpublished_year_is_provisional() -> None:
     assert not next_deadline(
         case, Limit(300), calendar_from({"region": "x", "years": {**known, "2027": {}}})
     ).provisional
+
+
+def test_a_special_procedure_has_an_end_where_holidays_are_published() -> None:
+    """The last of its working days, holidays left out; none before and after it, nor while that day may move. The promise
+    is the same whether the hub ends it then or nobody does.
+    """
+    case = apply(submit("somebody", _noon(2)), Command(Move.ACCEPT, "agency", EVERYBODY, _noon(2)))
+    case = apply(case, Command(Move.PROCESS, "agency", EVERYBODY, _noon(3)))
+    special = apply(case, Command(Move.BEGIN_SPECIAL, "agency", EVERYBODY, _noon(4), note="hearing", days=10))
+    assert special_until_us(special, MARCH) == end_of_day_us(date(2026, 3, 19))
+    assert (special_until_us(case, MARCH), special_until_us(special, WEEKDAYS)) == (None, None)
+    ended = apply(special, Command(Move.END_SPECIAL, "hub", frozenset({Role.SYSTEM}), _noon(20)))
+    assert special_until_us(ended, MARCH) is None
+    assert next_deadline(ended, LIMIT, MARCH) == next_deadline(special, LIMIT, MARCH)
+    over_new_year = apply(case, Command(Move.BEGIN_SPECIAL, "agency", EVERYBODY, _noon(1, 12), note="hearing"))
+    assert special_until_us(over_new_year, MARCH) is None

@@ -67,6 +67,19 @@ def test_only_open_items_are_applied_for():
         assert found.route(BASE, "150100", TODAY).code == "B"
 
 
+def test_who_cannot_apply_learns_why():
+    """The publisher's reason for a suspended item, by its own code and by the base code; of several, none is the applicant's."""
+    shut = {"state": ItemState.SUSPENDED, "closed_because": "系统升级"}
+    found = book(implementing("A", "150100", **shut))
+    for code, division in (("A", ""), (BASE, "150100")):
+        with pytest.raises(RoutingError) as caught:
+            found.route(code, division, TODAY)
+        assert caught.value.why == "系统升级"
+    with pytest.raises(RoutingError) as caught:
+        book(implementing("A", "150100", **shut), implementing("B", "150100", **shut)).route(BASE, "150100", TODAY)
+    assert caught.value.why == ""
+
+
 def test_what_a_county_no_longer_offers_hides_nothing_above_it():
     """Withdrawn, over or not yet begun, a county's item leaves its people to the city; a suspended one is the county's still."""
     for gone in GONE:

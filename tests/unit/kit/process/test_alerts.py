@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import generate_latest
 
 from services.esign import metrics as esign
@@ -23,12 +21,8 @@ from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US
 from tests.support.promql import Samples, fires
 from tests.support.timestamps import signer
+from tests.support.watched import ALERTS
 
-ALERTS = {
-    rule["alert"]: rule
-    for group in yaml.safe_load((Path(__file__).parents[4] / "deploy/prometheus/alerts.yml").read_text())["groups"]
-    for rule in group["rules"]
-}
 POLICY = Policy("/s/M", frozenset(), frozenset(), 0, audit=False, mutates=False, rate="read")
 
 
@@ -72,6 +66,7 @@ def scraped() -> dict[str, str | None]:
     return {"esign": generate_latest(metrics.REGISTRY).decode()}
 
 
+@pytest.mark.provokes(*FIRST)
 @pytest.mark.parametrize("alert", FIRST)
 def test_the_first_event_fires(alert: str) -> None:
     """Nothing before, and one event (a handful where the alert asks for that) between two scrapes."""
@@ -90,6 +85,7 @@ def test_every_alert_on_an_increase_is_tried() -> None:
     assert {name for name, rule in ALERTS.items() if "increase(" in rule["expr"]} == FIRST.keys()
 
 
+@pytest.mark.provokes("ClockSet")
 @pytest.mark.parametrize(("set_by", "expected"), [(7200.0, True), (-7200.0, True), (0.5, False)])
 def test_a_clock_that_was_set_is_told(set_by: float, expected: bool) -> None:
     """Two hours either way fire ClockSet at once; slow corrections and the passing of time do not."""
@@ -113,6 +109,7 @@ GAUGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 }
 
 
+@pytest.mark.provokes(*GAUGES)
 @pytest.mark.parametrize("alert", GAUGES)
 def test_a_gauge_that_stays_fires_and_one_that_came_back_does_not(alert: str) -> None:
     """For as long as the alert waits; and not any more with the first good scrape."""
