@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from services.esign.domain import foreign_documents
+from services.esign.domain.foreign_documents import MOST_BYTES
 from shuniu.kit.process.config import HubSettings, Within
 from shuniu.kit.service_settings import ServiceSettings
 
@@ -48,13 +50,13 @@ class EsignSettings(ServiceSettings):
     """
     witness_quorum: int = 0
     """Number of them that make a head witnessed; 0 means the majority."""
-    verify_seconds: float = 10.0
+    verify_seconds: float = foreign_documents.SECONDS
     """Longest time one uploaded document may take in its worker process, s."""
-    verify_cpu_seconds: float = 2.8
+    verify_cpu_seconds: float = foreign_documents.CPU_SECONDS
     """Most processor time that one uploaded document may take, s; what needs more is INDETERMINATE, LIMIT_REACHED."""
     verify_workers: int = 2
     """Processes that read uploaded documents at the same time; half as many more read heavy ones, behind all others."""
-    verify_memory_bytes: int = 224 * 1024 * 1024
+    verify_memory_bytes: int = foreign_documents.MEMORY_BYTES
     """Address space that one uploaded document may take in its worker process, bytes; with the pages that the process
     shared at its start, that is 256 MiB of memory."""
     verify_waiting_most: int = 64
@@ -65,7 +67,7 @@ class EsignSettings(ServiceSettings):
     """Bytes of memory that uploaded documents may take, from the first byte of each to its answer; one sender has half
     of that. Others wait before they are read.
     """
-    document_most_bytes: Annotated[int, Within(1, 20 * 1024 * 1024)] = 20 * 1024 * 1024
+    document_most_bytes: Annotated[int, Within(1, MOST_BYTES)] = MOST_BYTES
     """Largest document that is verified, bytes; the reader takes no larger one."""
     timestamp: bool | None = None
     """Says whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait
