@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from services.esign.certification.domain import pem
 from services.esign.certification.domain.holders import SealKind
 
 ROOT_DAYS = 3650
@@ -79,8 +80,7 @@ def authority(
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     if key.public_key() != certificate.public_key():
         raise ValueError("the key is not the certificate's")
-    above = tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ()
-    return Authority(key, certificate, above, number)
+    return Authority(key, certificate, pem.certificates(above_pem), number)
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
