@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.rooms import import_contracts, in_store, modules, name, nodes, place_of, services, sources
 
 SHARED_RULES = frozenset(
-    {"rules", "national_numbers", "ideographs", "china_time", "reading", "document_names", "signing_list"},
+    {"rules", "national_numbers", "ideographs", "china_time", "reading", "document_names", "signing_list", "one_line"}
 )
 """Modules of `shuniu` that every domain may import."""
 # What a rule may import besides: it calculates, reads no file and knows no hub.
