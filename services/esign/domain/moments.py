@@ -6,9 +6,9 @@ and of google.protobuf.Timestamp. A text with a zone can name a moment beyond it
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from shuniu import china_time
+from shuniu.china_time import DAY_US as _DAY_US
 
-DAY_US = china_time.DAY_US
+DAY_US = _DAY_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
