@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Final
 
 # Asia/Shanghai has had no summer time since 1991.
 CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
+DAY_US: Final = 86_400 * 1_000_000
+"""A day, µs."""
 
 
 def civil_date(instant_us: int) -> date:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.config import MOST_PORT, TIB, HubSettings, Within
 
 MIB = 1024 * 1024
 
@@ -18,7 +19,7 @@ class EdgeSettings:
     """Listener for platforms: mutual TLS."""
     ops_host: str = "127.0.0.1"
     """The address of `/metrics`, `/livez` and `/readyz`."""
-    ops_port: int = 0
+    ops_port: Annotated[int, Within(0, MOST_PORT)] = 0
     """Its port; 0 picks a free one, written to `<run>/edge.ops`."""
     certificate: Path | None = None
     """Certificate chain of both listeners, PEM. Absent: `<data>/pki/edge.pem`."""
@@ -48,50 +49,50 @@ class EdgeSettings:
 
     audience: str = "shuniu"
     """The audience that a token's `aud` must hold."""
-    jwks_seconds: int = 60
+    jwks_seconds: Annotated[int, Within(1, 86_400)] = 60
     """Life of the token keys fetched from web; a new key must be published this long before it signs."""
-    clock_skew_seconds: int = 60
+    clock_skew_seconds: Annotated[int, Within(0, 3600)] = 60
     """Tolerance when a token's times are checked."""
 
-    rate_read: int = 5000
+    rate_read: Annotated[int, Within(1, 10_000_000)] = 5000
     """Calls a second one platform may make of each rate class of the contract; twice as many in a burst."""
-    rate_write: int = 2000
-    rate_heavy: int = 500
-    rate_stream: int = 200
-    rate_people: int = 500
+    rate_write: Annotated[int, Within(1, 10_000_000)] = 2000
+    rate_heavy: Annotated[int, Within(1, 10_000_000)] = 500
+    rate_stream: Annotated[int, Within(1, 10_000_000)] = 200
+    rate_people: Annotated[int, Within(1, 10_000_000)] = 500
     """Requests a second of one client address on the people listener, and of one platform to the web process."""
-    max_platforms: int = 5000
+    max_platforms: Annotated[int, Within(1, 1_000_000)] = 5000
     """Platforms and addresses that are counted apart; beyond it the longest silent one starts afresh."""
 
-    max_request_bytes: int = 4 * MIB
+    max_request_bytes: Annotated[int, Within(1024, 1024 * MIB)] = 4 * MIB
     """Largest request."""
-    max_document_bytes: int = 21 * MIB
+    max_document_bytes: Annotated[int, Within(1024, 1024 * MIB)] = 21 * MIB
     """Largest request that carries a document to verify: the document, and a MiB for what goes with it."""
-    max_form_bytes: int = 64 * 1024
+    max_form_bytes: Annotated[int, Within(1024, 1024 * MIB)] = 64 * 1024
     """Largest request of people that carries no document: forms, and calls open to everybody."""
-    body_seconds: int = 60
+    body_seconds: Annotated[int, Within(1, 3600)] = 60
     """The time in which a request must arrive, however large it is."""
-    people_body_bytes: int = 256 * MIB
+    people_body_bytes: Annotated[int, Within(1024, TIB)] = 256 * MIB
     """Room for all requests of people that are under way, with what their bodies may take. A sender (IPv4 address,
     IPv6 /64) holds at most half as much as it leaves free, its neighbours (/24, /48) together as much as they leave
     free; more is refused at once with 429."""
-    platforms_body_bytes: int = 256 * MIB
+    platforms_body_bytes: Annotated[int, Within(1024, TIB)] = 256 * MIB
     """The same of platforms, each by its certificate."""
-    max_heap_bytes: int = 2560 * MIB
+    max_heap_bytes: Annotated[int, Within(32 * MIB, TIB)] = 2560 * MIB
     """Memory of Envoy. From 85 % of it the largest requests are ended, from 95 % on none is taken."""
-    max_connections: int = 12_000
+    max_connections: Annotated[int, Within(1, 10_000_000)] = 12_000
     """Connections of both listeners together."""
-    max_platform_connections: int = 2000
+    max_platform_connections: Annotated[int, Within(1, 10_000_000)] = 2000
     """Connections of platforms among them: their buffers are four times as large."""
-    max_bus_connections: int = 2000
+    max_bus_connections: Annotated[int, Within(1, 10_000_000)] = 2000
     """WebSocket connections to the bus."""
-    max_requests: int = 4096
+    max_requests: Annotated[int, Within(1, 10_000_000)] = 4096
     """Calls under way at one upstream; more are refused at once with UNAVAILABLE."""
-    stream_idle_seconds: int = 3600
+    stream_idle_seconds: Annotated[int, Within(1, 7 * 86_400)] = 3600
     """A stream or a WebSocket without a byte for so long is ended."""
-    workers: int = 1
+    workers: Annotated[int, Within(1, 1024)] = 1
     """Worker threads of Envoy."""
-    drain_seconds: int = 5
+    drain_seconds: Annotated[int, Within(0, 3600)] = 5
     """Time limit of running calls after the signal to end, s."""
     access_log: str = "-"
     """File that receives one JSON line a request; `-` is standard output. Empty: none."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from shuniu.kit.process import config
-from shuniu.kit.process.config import ConfigError, HubSettings, Within
+from shuniu.kit.process.config import MOST_PORT, ConfigError, HubSettings, Within
 from shuniu.kit.process.durable import write_secret
 from shuniu.kit.rpc import client
 
@@ -23,7 +23,7 @@ class WebSettings:
     `unix:<run_dir>/web.sock`. Without TLS only loopback is accepted, because the edge's headers are believed."""
     ops_host: str = "127.0.0.1"
     """Address of /livez, /readyz and /metrics."""
-    ops_port: int = 0
+    ops_port: Annotated[int, Within(0, MOST_PORT)] = 0
     """Its port; 0 picks a free one, written to <run_dir>/web.ops."""
     identity_address: str = ""
     """Identity's peer address; empty means its Unix socket."""
@@ -40,12 +40,12 @@ class WebSettings:
     """Roots for peers (PEM)."""
     max_document_bytes: Annotated[int, Within(1, 20 * MIB)] = 20 * MIB
     """Largest document to verify, bytes; the reader takes no larger one."""
-    max_uploads: int = 8
+    max_uploads: Annotated[int, Within(1, 10_000)] = 8
     """Most documents in memory at once; one network has at most a third of them. Further uploads wait; with too many
     waiting they are rejected (429 VERIFY_BUSY)."""
-    upload_seconds: float = 60.0
+    upload_seconds: Annotated[float, Within(0.01, 3600)] = 60.0
     """The time in which a body must arrive."""
-    document_seconds: float = 10.0
+    document_seconds: Annotated[float, Within(0, 86_400)] = 10.0
     """Time after which web asks again for keys, discovery and trust material, s. It serves the last ones for a day
     while their owner is away."""
 

@@ -1,7 +1,6 @@
 """A verdict as people read it: three sentences, each signature, and the steps for who wants to know more."""
 
 import time
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gateway.web.pages import beijing
 from gateway.web.texts import known, text
 from shuniu.api.esign.v1 import esign_pb2
+from shuniu.one_line import one_line
 
 _VERDICTS = {"VALID": "valid", "INVALID": "invalid", "INDETERMINATE": "unknown"}
 _STATUSES = frozenset({"valid", "invalid", "unknown", "not_checked"})
@@ -26,9 +26,6 @@ _FACTS = ("title", "number", "issuer_name", "issuer", "date", "issued_on", "stat
 _NAME, _CODE = "issuer_name", "issuer"
 # A document that nobody signed is neither good nor forged, and must not look like either.
 _UNSIGNED = "NO_SIGNATURE"
-_SEPARATORS_AND_CONTROLS = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"})
-# Part of how Mongolian words are written.
-_VOWEL_SEPARATOR = "\u180e"
 # The longest common name that a certificate may hold has 64 characters (RFC 5280, ub-common-name).
 _NAME_MOST = 64
 
@@ -232,14 +229,8 @@ def plain(name: str) -> str:
     """A name out of somebody's certificate: one line, no longer than one may be, and nothing in it that turns or hides
     what stands beside it.
     """
-    visible = "".join(" " if _is_blank(c) else c for c in name[: 8 * _NAME_MOST])
-    whole = " ".join(visible.split())
+    whole = " ".join(one_line(name[: 8 * _NAME_MOST]).split())
     return whole if len(whole) <= _NAME_MOST else f"{whole[:_NAME_MOST]}…"
-
-
-def _is_blank(character: str) -> bool:
-    """Neither private nor unassigned characters: rare Chinese ones may be either here."""
-    return unicodedata.category(character) in _SEPARATORS_AND_CONTROLS and character != _VOWEL_SEPARATOR
 
 
 def in_language(both: str, language: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.catalogue import events
 from services.catalogue.config import CatalogueSettings, page_key_file
 from services.catalogue.publishing.part import open_publishing
 from services.catalogue.search.part import open_search
@@ -25,7 +24,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     settings = load(CatalogueSettings, path, "catalogue")
     async with (
         open_foundation("catalogue", hub, settings, METADATA, package="services.catalogue") as base,
-        open_messaging(base, area=events.AREA) as messaging,
+        open_messaging(base) as messaging,
         Parts(base) as parts,
     ):
         parts.add(messaging.part)

@@ -5,7 +5,6 @@ Each carries ItemChanged; the contract says who hears it.
 
 from typing import Final
 
-AREA: Final = "catalogue"
 ITEM_PUBLISHED: Final = "catalogue.item.published"
 ITEM_SUSPENDED: Final = "catalogue.item.suspended"
 ITEM_WITHDRAWN: Final = "catalogue.item.withdrawn"

@@ -35,7 +35,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     settings = load(EsignSettings, path, "esign")
     async with (
         open_foundation("esign", hub, settings, store.METADATA, package="services.esign") as base,
-        open_messaging(base, area="esign") as messaging,
+        open_messaging(base) as messaging,
         Parts(base) as parts,
     ):
         keys = parts.add(open_keys(hub, settings))

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from shuniu.kit.process.config import HubSettings, Within
+from services.esign.domain import foreign_documents
+from services.esign.domain.foreign_documents import MOST_BYTES
+from shuniu.kit.process.config import TIB, HubSettings, Within
 from shuniu.kit.service_settings import ServiceSettings
 
 
@@ -38,34 +40,34 @@ class EsignSettings(ServiceSettings):
     """The platform of each of its credentials: `{ platform = "credential id" }`. Other seals are made here."""
     verify_host: str = ""
     """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
-    layout_threads: int = 1
+    layout_threads: Annotated[int, Within(1, 64)] = 1
     """Threads that lay out documents."""
-    ledger_window_ms: int = 50
+    ledger_window_ms: Annotated[int, Within(0, 60_000)] = 50
     """Time that the first entry of a ledger batch waits for others, ms."""
     witnesses: tuple[str, ...] = ()
     """Witnesses that cosign the ledger's heads: `name+id+key URL` each (C2SP tlog-witness submission prefix). None:
     nobody.
     """
-    witness_quorum: int = 0
+    witness_quorum: Annotated[int, Within(0, 1000)] = 0
     """Number of them that make a head witnessed; 0 means the majority."""
-    verify_seconds: float = 10.0
+    verify_seconds: Annotated[float, Within(0.01, 600)] = foreign_documents.SECONDS
     """Longest time one uploaded document may take in its worker process, s."""
-    verify_cpu_seconds: float = 2.8
+    verify_cpu_seconds: Annotated[float, Within(0.01, 600)] = foreign_documents.CPU_SECONDS
     """Most processor time that one uploaded document may take, s; what needs more is INDETERMINATE, LIMIT_REACHED."""
-    verify_workers: int = 2
+    verify_workers: Annotated[int, Within(1, 256)] = 2
     """Processes that read uploaded documents at the same time; half as many more read heavy ones, behind all others."""
-    verify_memory_bytes: int = 224 * 1024 * 1024
+    verify_memory_bytes: Annotated[int, Within(MOST_BYTES, TIB)] = foreign_documents.MEMORY_BYTES
     """Address space that one uploaded document may take in its worker process, bytes; with the pages that the process
     shared at its start, that is 256 MiB of memory."""
-    verify_waiting_most: int = 64
+    verify_waiting_most: Annotated[int, Within(1, 100_000)] = 64
     """Most uploaded documents that wait; beyond that the sender with the most is rejected (VERIFY_BUSY)."""
-    verify_waiting_most_bytes: int = 128 * 1024 * 1024
+    verify_waiting_most_bytes: Annotated[int, Within(1, TIB)] = 128 * 1024 * 1024
     """Bytes of uploaded documents that may wait."""
-    uploads_most_bytes: int = 256 * 1024 * 1024
+    uploads_most_bytes: Annotated[int, Within(1, TIB)] = 256 * 1024 * 1024
     """Bytes of memory that uploaded documents may take, from the first byte of each to its answer; one sender has half
     of that. Others wait before they are read.
     """
-    document_most_bytes: Annotated[int, Within(1, 20 * 1024 * 1024)] = 20 * 1024 * 1024
+    document_most_bytes: Annotated[int, Within(1, MOST_BYTES)] = MOST_BYTES
     """Largest document that is verified, bytes; the reader takes no larger one."""
     timestamp: bool | None = None
     """Says whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait
@@ -87,12 +89,12 @@ class EsignSettings(ServiceSettings):
     """Codes of the platforms whose seals may issue licences, or `["*"]`: the certificates of their seals made from then
     on say so, and offline no other licence is VALID. Empty: none; online the register says who issued a licence.
     Another authority (`ca_url`, `signer_url`) decides by itself."""
-    licence_nonce_seconds: int = 300
+    licence_nonce_seconds: Annotated[int, Within(1, 86_400)] = 300
     """Life of a nonce, and greatest age of a proof of the holder's key, s."""
-    licence_status_ttl: int = 60
+    licence_status_ttl: Annotated[int, Within(1, 7 * 86_400)] = 60
     """Time for which a reader may rely on a status list before he asks again, s. The hub's own answers are always new.
     """
-    licence_status_lives: int = 3600
+    licence_status_lives: Annotated[int, Within(1, 7 * 86_400)] = 3600
     """Time after its signing in which a status list may be used at all, s. Readers take none that is older than a week.
     """
     clock_reference: str = ""
@@ -102,7 +104,7 @@ class EsignSettings(ServiceSettings):
     """Address at which readers of documents reach `/ocsp` and `/crl`, as `http://host`; named in seal certificates made
     from then on. Empty means that they name no place, for networks where readers cannot reach the hub.
     """
-    seal_days: int = 730
+    seal_days: Annotated[int, Within(1, 3650)] = 730
     """Life of certificates of seals made from then on, days: two years, as licensed authorities commonly give."""
     seal_two_operators: bool = False
     """Says whether an application that nobody has reviewed is refused to the operator who makes the seal, so that
@@ -117,7 +119,7 @@ class EsignSettings(ServiceSettings):
     """Says whether each document is also made as OFD (GB/T 33190), sealed with SM2 inside (GM/T 0099, GB/T 38540),
     under the same number and ledger entry. Needs the SM2 keys of `ses_sidecar`. About 60 kB more for each document.
     """
-    flow_keep_days: int = 30
+    flow_keep_days: Annotated[int, Within(0, 3660)] = 30
     """Time for which the document of a flow that came to nothing, or of a draft that nobody opened, is stored, days."""
     flow_scenarios: Path = Path()
     """Directory of further scenarios of signing flows (TOML, one a file); one of the same code takes the place of the

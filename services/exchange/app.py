@@ -32,7 +32,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     settings = load(ExchangeSettings, path, "exchange")
     async with (
         open_foundation("exchange", hub, settings, store.METADATA, package="services.exchange") as base,
-        open_messaging(base, area="exchange") as messaging,
+        open_messaging(base) as messaging,
         Parts(base) as parts,
     ):
         pages = Pages.load(page_key_file(hub, settings))
@@ -58,5 +58,4 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_queries(base, settings, people=people, keyring=keyring, evidence=evidence))
         parts.add(open_inbox(base, settings, beside, pages))
         parts.add(open_upkeep(base, settings))
-        kept_us = int(settings.answers_kept_hours * 3600) * 1_000_000
-        yield parts.process(replay=messaging.replay, answers_kept_us=kept_us)
+        yield parts.process(replay=messaging.replay, answers_kept_us=settings.answers_kept_us)

@@ -17,17 +17,22 @@ class ExchangeSettings(ServiceSettings):
     """Key of page tokens and cursors, the same on each replica; empty means <data_dir>/keys/exchange-page.key."""
     keyring_dir: Path = Path()
     """Keys that form answers and kept query answers are encrypted with; empty means <data_dir>/keys/exchange."""
-    provider_seconds: float = 10.0
+    provider_seconds: Annotated[float, Within(0.01, 600)] = 10.0
     """Longest time for a provider to answer a question, in seconds."""
-    provider_wait_seconds: float = 1.0
+    provider_wait_seconds: Annotated[float, Within(0, 600)] = 1.0
     """Longest wait of a question for a provider that has no stream open, in seconds."""
     answers_kept_hours: Annotated[float, Within(24, 24 * 365)] = 48.0
     """Time for which a query's answer is stored for a repeated request_id, in hours; at least 24."""
-    inbox_idle_seconds: float = 60.0
+    inbox_idle_seconds: Annotated[float, Within(0.01, 86_400)] = 60.0
     """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""
     replica_address: str = ""
     """Address at which other replicas reach this one's peer port, a name of its certificate over TCP; empty means
     `peer_address`, which must then be no wildcard."""
+
+    @property
+    def answers_kept_us(self) -> int:
+        """`answers_kept_hours`, µs."""
+        return int(self.answers_kept_hours * 3600) * 1_000_000
 
 
 def page_key_file(hub: HubSettings, settings: ExchangeSettings) -> Path:

@@ -12,7 +12,7 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.queries import store as query_store
 from services.exchange.queries.granted_calls import close_abandoned
-from shuniu.china_time import civil_date
+from shuniu.china_time import DAY_US, civil_date
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
@@ -23,7 +23,6 @@ REFRESH_SECONDS = 5.0
 TIDY_SECONDS = 60.0
 # Beside the time of the provider: sealing, and writing on a busy machine.
 _SLACK_SECONDS = 60.0
-_DAY_US = 86_400_000_000
 _LAPSED_US = 60_000_000
 """Time for which a stream's row stays after its lease: its replica may only be slow."""
 
@@ -60,7 +59,7 @@ class Upkeep:
             await self.store.write(expire_grants, now_us)
             while swept := await self.store.write(close_abandoned, now_us - self.abandoned_us):
                 metrics.QUERIES.labels("query", "CUT_OFF").inc(swept)
-            await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - _DAY_US):%Y%m%d}")
+            await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - DAY_US):%Y%m%d}")
             await until_dry(self.store, query_store.forget_answers, now_us - self.kept_us)
             await self.store.write(query_store.forget_streams, _LAPSED_US)
             await asyncio.sleep(TIDY_SECONDS)
@@ -70,7 +69,7 @@ def open_upkeep(base: Foundation, settings: ExchangeSettings) -> Part:
     keeping = Upkeep(
         base.store,
         base.clock,
-        int(settings.answers_kept_hours * 3600) * 1_000_000,
+        settings.answers_kept_us,
         int((settings.provider_seconds + _SLACK_SECONDS) * 1_000_000),
     )
     return Part(tasks=[keeping.watch, keeping.tidy])

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.identity import events
 from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, roots_of_edge
 from services.identity.keys.part import open_provider
@@ -38,7 +37,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     async with (
         # Identity follows its own feed like everybody else: one way to know who may work.
         open_foundation("identity", hub, settings, METADATA, package="services.identity") as base,
-        open_messaging(base, area=events.AREA) as messaging,
+        open_messaging(base) as messaging,
         Parts(base) as parts,
     ):
         private = PrivateRequests(base, keys.keyring, keys.request_digest)

@@ -25,32 +25,32 @@ class IdentitySettings(ServiceSettings):
     """Resource of that platform which answers such questions."""
     edge_roots_file: Path = Path()
     """Roots of the edge's own certificate (PEM), handed to enrolled platforms; empty: <data_dir>/pki/edge-ca.pem."""
-    certificate_days: int = 365
+    certificate_days: Annotated[int, Within(1, 3650)] = 365
     """Life of a platform's client certificate, days."""
-    session_hours: int = 12
+    session_hours: Annotated[int, Within(1, 24 * 366)] = 12
     """Longest life of a person's session, hours."""
-    refresh_hours: int = 24
+    refresh_hours: Annotated[int, Within(1, 24 * 366)] = 24
     """Longest life of a token family, hours; a session's end ends it sooner."""
     access_token_seconds: Annotated[int, Within(30, 600)] = 300
     """Life of an access token. Services remember an ended session for 15 minutes (`SESSION_MEMORY_US`), so a token
     may not live as long."""
-    jwks_seconds: int = 60
+    jwks_seconds: Annotated[int, Within(1, _DAY_SECONDS)] = 60
     """Longest time for which others may cache the JWKS; a new key is published twice this long before it signs."""
-    password_threads: int = 2
+    password_threads: Annotated[int, Within(1, 64)] = 2
     """Threads that check passwords; token traffic never waits for them."""
-    password_queue: int = 200
+    password_queue: Annotated[int, Within(1, 100_000)] = 200
     """Password checks that may wait; more are refused with SIGN_IN_LIMIT."""
-    sign_in_failures: int = 10
+    sign_in_failures: Annotated[int, Within(1, 10_000)] = 10
     """Wrong passwords for one login name from one sender within the window, or from one browser that the person used
     before; five times as many from all senders together."""
     sign_in_window_seconds: Annotated[int, Within(1, _DAY_SECONDS)] = 900
     """The window of that count; counts are swept after a day."""
-    registration_failures: int = 5
+    registration_failures: Annotated[int, Within(1, 10_000)] = 5
     """Failed registrations of one document from one sender within the window; five times as many from all senders, 20
     times of one name, 40 times from one sender."""
     registration_window_seconds: Annotated[int, Within(1, _DAY_SECONDS)] = _DAY_SECONDS
     """The window of that count, at most a day."""
-    reveal_days: int = 30
+    reveal_days: Annotated[int, Within(1, 3660)] = 30
     """Time for which a handling agency may use what was revealed to it for a case."""
 
 

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-AREA: Final = "identity"
 PLATFORM_CHANGED: Final = "identity.platform.changed"
 """Carries PlatformChanged."""
 SESSION_ENDED: Final = "identity.session.ended"

@@ -11,6 +11,7 @@ from services.identity.platforms import store as platform_store
 from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import families, sessions, tries
+from shuniu.china_time import DAY_US
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.store import lease
@@ -18,13 +19,13 @@ from shuniu.kit.store import lease
 _EVERY_SECONDS: Final = 5.0
 _LEASE: Final = "housekeeping"
 _LEASE_US: Final = 30 * 1_000_000
-_KEPT_US: Final = 24 * 3600 * 1_000_000
+_KEPT_US: Final = DAY_US
 # Longer than the life of an access token.
 _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 # An operator can still be told that a token was used.
-_TOKENS_KEPT_US: Final = 30 * 86_400 * 1_000_000
+_TOKENS_KEPT_US: Final = 30 * DAY_US
 # The Personal Information Protection Law, article 56, asks for three years of records.
-_REVEALS_KEPT_US: Final = 3 * 366 * 86_400 * 1_000_000
+_REVEALS_KEPT_US: Final = 3 * 366 * DAY_US
 
 
 class Upkeep:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.esign import commands as esign
+from shuniu.one_line import encodable
 
 
 class OutputError(Exception):
@@ -31,7 +31,7 @@ def say_json(text: str) -> None:
     BrokenPipeError.
     """
     encoding = getattr(sys.stdout, "encoding", None)
-    say(text if encoding is None else esign.encodable(text, encoding))
+    say(text if encoding is None else encodable(text, encoding))
 
 
 def say(text: str) -> None:

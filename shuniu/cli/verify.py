@@ -21,6 +21,7 @@ from shuniu.cli.place import DEFAULT_DATA, Place
 from shuniu.cli.verify_start import UNREADABLE
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.config import EX_USAGE
+from shuniu.one_line import escaped, one_line
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 SIGNATURE_MARKS = {"VALID": "✓", "INVALID": "✗", "INDETERMINATE": "?"}
@@ -59,11 +60,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, esign.TrustError) as error:
         # Of the trust directory: without it nothing can be said of any file.
-        complain(esign.one_line(_unreadable(error)))
+        complain(one_line(_unreadable(error)))
         return UNREADABLE
     except HubError as error:
         # This hub's trust cannot be read, for example because its key device is away. Exit code 1 would mean INVALID.
-        complain(esign.one_line(f"没有核验 / not judged: {error.zh} / {error.reason}: {error.en}"))
+        complain(one_line(f"没有核验 / not judged: {error.zh} / {error.reason}: {error.en}"))
         return UNREADABLE
     return worst
 
@@ -116,7 +117,7 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: esign.Trusted) -> N
         f"注意：{zh}，谁的签名都无法确认；请用 --trust DIR 给出信任根目录 / "
         f"note: {en}, so nobody's signature can be confirmed; give --trust DIR, a directory of the roots that you trust"
     )
-    complain(esign.one_line(note))
+    complain(one_line(note))
 
 
 def _warn_of_ignored(directory: Path | None, trusted: esign.Trusted) -> None:
@@ -129,7 +130,7 @@ def _warn_of_ignored(directory: Path | None, trusted: esign.Trusted) -> None:
             f"note: not used in {directory}: {', '.join(ignored)}; "
             "certificates are read in PEM as *.pem, lists as *.crl"
         )
-        complain(esign.one_line(note))
+        complain(one_line(note))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
     try:
         found = judge()
         # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
-        return replace(found, text="\n".join(map(esign.one_line, () if found.error else _lines(found))))
+        return replace(found, text="\n".join(map(one_line, () if found.error else _lines(found))))
     except esign.TrustError:
         raise
     except OSError as error:
@@ -210,9 +211,9 @@ def _licence(arguments: argparse.Namespace, path: Path, trusted: esign.Trusted) 
 
 def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
-        complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
+        complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {one_line(found.error)}")
     if as_json:
-        say_json(esign.escaped(json.dumps({"file": _named(found.path), **found.verdict}, ensure_ascii=False)))
+        say_json(escaped(json.dumps({"file": _named(found.path), **found.verdict}, ensure_ascii=False)))
     elif found.text:
         say(found.text)
 
@@ -240,7 +241,7 @@ def _lines(found: _Found) -> list[str]:
     if found.not_made:
         lines.append(f"    {found.not_made}")
     lines += [
-        f"  {name:<20} {esign.escaped(json.dumps(value, ensure_ascii=False))}"
+        f"  {name:<20} {escaped(json.dumps(value, ensure_ascii=False))}"
         for name, value in verdict.get("claims", {}).items()
         if name not in _OF_THE_TOKEN
     ]

@@ -29,6 +29,7 @@ from shuniu.kit.rpc import client, requests
 from shuniu.kit.rpc.caller import current_call
 from shuniu.kit.rpc.requests import RequestKey
 from shuniu.kit.rpc.server import Listener, Servicer, edge_listener, peer_listener
+from shuniu.kit.rpc.zones import UNLABELLED
 from shuniu.kit.service_settings import ServiceSettings, database_url, socket_address
 from shuniu.kit.store import SchemaError, Store, StoreLockedError, audit
 from shuniu.kit.store.audit import AuditRecord
@@ -151,7 +152,7 @@ class Foundation(BareFoundation):
             found.append(listener)
         return [*found, self._peer_listener([*edge, *peer])]
 
-    def may_receive(self, code: str, secrecy: str = "internal") -> bool:
+    def may_receive(self, code: str, secrecy: str = UNLABELLED) -> bool:
         """Tells whether a platform's zone and clearance let it receive what is labelled so."""
         return not audiences.refusal(self.registry, self.hub, code, secrecy)
 
@@ -163,14 +164,14 @@ class Foundation(BareFoundation):
         payload: Message,
         *,
         division: str = "",
-        secrecy: str = "internal",
+        secrecy: str = UNLABELLED,
     ) -> Event:
         """Writes an event into the unit of work: to the hub's own stream, and to whom the contract lets hear it."""
         event, recipients = self.event(topic, aggregate, payload, division=division, secrecy=secrecy)
         return outbox.emit(conn, event, to=recipients)
 
     def event(
-        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
+        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = UNLABELLED
     ) -> tuple[Event, list[str]]:
         """An event of the current call and the organisations that get it, for `outbox.emit_all`.
 
@@ -191,7 +192,7 @@ def new_event(
     payload: Message,
     *,
     division: str = "",
-    secrecy: str = "internal",
+    secrecy: str = UNLABELLED,
 ) -> Event:
     """An event of the current call, or of a command that works on the store of a service that is down."""
     return Event(

@@ -2,7 +2,7 @@
 
 `app.py` of a service::
 
-    async with open_foundation(...) as base, open_messaging(base, area="exchange") as bus, Parts(base) as parts:
+    async with open_foundation(...) as base, open_messaging(base) as bus, Parts(base) as parts:
         parts.add(bus.part)
         yield parts.process(replay=bus.replay)
 
@@ -22,7 +22,8 @@ from shuniu.kit.events.bus_watch import CountedConsumer, CountedReceipts, Counte
 from shuniu.kit.events.consumer import Consumer, ConsumerSettings, Handler
 from shuniu.kit.events.receipt_check import ReceiptService
 from shuniu.kit.events.receipts import ReceiptReader
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process import config, log, metrics
@@ -104,18 +105,18 @@ def bus_creds_file(hub: HubSettings, settings: ServiceSettings, service: str) ->
 
 @contextlib.asynccontextmanager
 async def open_messaging(
-    base: Foundation, *, area: str, reads: Sequence[Reading] = (), relay: RelaySettings | None = None
+    base: Foundation, *, reads: Sequence[Reading] = (), relay: RelaySettings | None = None
 ) -> AsyncIterator[Messaging]:
     """Connects a service to the bus until the context ends. Returns at once, also while the bus is away.
 
-    `area` names the service's own stream EVT_<AREA>. The relay is woken by each commit that emitted an
-    event. Raises ConfigError when the credentials are absent or readable by others.
+    The service's own stream is EVT_<SERVICE>. The relay is woken by each commit that emitted an event. Raises
+    ConfigError when the credentials are absent or readable by others.
     """
     settings = base.settings
     setting = f"[{base.service}] bus_creds_file" if settings.bus_creds_file.name else ""
     creds = config.secret_text(bus_creds_file(base.hub, settings, base.service), setting)
     bus = Bus(settings.bus_url, creds, name=base.service, on_state=_connected, on_error=_complained)
-    relay_settings = relay or RelaySettings(area=area, holder=base.writer, replicas=settings.bus_replicas)
+    relay_settings = relay or RelaySettings(area=base.service, holder=base.writer, replicas=settings.bus_replicas)
     sender = Relay(base.store, bus, base.clock, relay_settings, watch=CountedRelay())
     consumers = tuple(_consumer(base, bus, reading) for reading in reads)
     # A position of its own: what a service reads of SUBMIT beside receipts must not share it.

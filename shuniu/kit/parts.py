@@ -6,7 +6,7 @@ foundation last.
 
 `app.py` of a service::
 
-    async with open_foundation(...) as base, open_messaging(base, area="esign") as messaging, Parts(base) as parts:
+    async with open_foundation(...) as base, open_messaging(base) as messaging, Parts(base) as parts:
         ledger = parts.add(await open_ledger(base, settings, secrets))
         parts.add(open_evidence(base, ledger.log))
         parts.add(messaging.part)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
-from shuniu.kit.process.config import ConfigError, HubSettings, secret_text
+from shuniu.kit.process.config import MOST_PORT, ConfigError, HubSettings, Within, secret_text
 
 if TYPE_CHECKING:
     from shuniu.kit.rpc.client import ClientTls
@@ -34,7 +34,7 @@ class ServiceSettings(DatabaseSettings):
     """Address for other processes; empty means the Unix sockets <run_dir>/from/<caller>/<service>.peer.sock."""
     ops_host: str = "127.0.0.1"
     """Address of /livez, /readyz and /metrics."""
-    ops_port: int = 0
+    ops_port: Annotated[int, Within(0, MOST_PORT)] = 0
     """Its port; 0 picks a free one, written to <run_dir>/<service>.ops."""
     identity_address: str = ""
     """Identity's peer address; empty means its Unix socket."""
@@ -50,7 +50,7 @@ class ServiceSettings(DatabaseSettings):
     """The bus: its server, or those of a cluster with commas between them."""
     bus_creds_file: Path = Path()
     """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
-    bus_replicas: int = 1
+    bus_replicas: Annotated[int, Within(1, 5)] = 1
     """Copies of each of the hub's own streams and, in identity, of each INBOX: 1 with one server, 3 with three."""
     tls_certificate: Path = Path()
     """Certificate (PEM) for TCP between machines; unused with Unix sockets."""

@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from shuniu.china_time import DAY_US
 from shuniu.kit.errors import HubError
 from shuniu.kit.events import dead_letters, inbox
 from shuniu.kit.process import log
@@ -17,11 +18,10 @@ from shuniu.kit.store.sweeping import until_dry
 
 _log = log.get("upkeep")
 _EVERY_SECONDS: Final = 60.0
-_DAY_US: Final = 86_400 * 1_000_000
 # A stream keeps an event for 30 days, after a sender that kept it for as long.
-_RECEIVED_US: Final = 90 * _DAY_US
-_REPLAYED_US: Final = 30 * _DAY_US
-_DEAD_US: Final = 365 * _DAY_US
+_RECEIVED_US: Final = 90 * DAY_US
+_REPLAYED_US: Final = 30 * DAY_US
+_DEAD_US: Final = 365 * DAY_US
 
 
 async def tidy(store: Store, now_us: int, answers_kept_us: int) -> None:

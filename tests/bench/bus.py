@@ -20,7 +20,8 @@ from shuniu.kit.events.bus import Bus
 from shuniu.kit.events.bus_pull import Pull
 from shuniu.kit.events.bus_streams import ConsumerSpec
 from shuniu.kit.events.consumer import handle_all
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables

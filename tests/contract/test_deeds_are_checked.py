@@ -9,6 +9,11 @@ import pytest
 from tests.support import rooms, rooms_of_deeds
 from tests.support.rooms_tree import SERVICE, copied, prepend, put
 
+SUM = "def total(lots):\n    found = 0\n    for lot in lots:\n        found += lot\n    return found\n"
+SUM_AGAIN = (
+    'def count(row: list[int]) -> int:\n    """Sum."""\n    n = 0\n    for x in row:\n        n += x\n    return n\n'
+)
+
 BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str]] = {
     "a rule that throws dice": (
         rooms_of_deeds.domains_that_import_more,
@@ -26,6 +31,16 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         rooms_of_deeds.domains_that_do_something,
         lambda service: put(service / "cases/domain/lots.py", "def lot(conn): ...\n"),
         f"{SERVICE}/cases/domain/lots.py:1",
+    ),
+    "a number without bounds": (
+        rooms_of_deeds.settings_without_bounds,
+        lambda service: put(service / "config.py", "class MoreSettings:\n    days: float | None = None\n"),
+        f"{SERVICE}/config.py:2",
+    ),
+    "a function with the body of another": (
+        rooms_of_deeds.functions_written_twice,
+        lambda service: put(service / "cases/domain/lots.py", f"{SUM}\n\n{SUM_AGAIN}"),
+        f"{SERVICE}/cases/domain/lots.py:8",
     ),
     "a rule that waits": (
         rooms_of_deeds.domains_that_do_something,

@@ -6,6 +6,7 @@ from services.esign import store as esign
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.sm3 import Form
 from services.esign.evidence import store as evidence_store
+from services.esign.ledger.domain.ledger import UNLOGGED
 from services.exchange.evidence import store as evidence
 from services.exchange.evidence.domain import Kind, Piece
 from services.exchange.store import METADATA
@@ -68,10 +69,10 @@ async def test_a_digest_is_begun_once_and_keeps_its_place(logging):
     found = await logging.read(evidence_store.rows, "exchange", [row.digest for row in first])
     (one, two) = (found[row.digest] for row in first)
     assert (one.kind, one.time_us, one.since, one.index) == ("k", 1, 5, 40)
-    assert (two.since, two.index) == (5, evidence_store.UNLOGGED)
+    assert (two.since, two.index) == (5, UNLOGGED)
     assert (one.entry("exchange").commitment, two.entry("exchange").commitment_sm3) == ("a" * 64, "b" * 64)
     other = await logging.read(evidence_store.rows, "identity", ["a" * 64])
-    assert other["a" * 64].index == evidence_store.UNLOGGED
+    assert other["a" * 64].index == UNLOGGED
 
 
 async def test_documents_are_found_by_their_sm3(logging):

@@ -54,7 +54,7 @@ def _creds(path: Path) -> None:
     base: Any = SimpleNamespace(settings=SimpleNamespace(bus_creds_file=path), hub=HUB, service="esign")
 
     async def opened() -> None:
-        async with open_messaging(base, area="x"):
+        async with open_messaging(base):
             pass
 
     asyncio.run(opened())

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.store import Store
 from shuniu.kit.testing import eventually

@@ -14,7 +14,8 @@ from shuniu.api.common.v1 import receipt_pb2
 from shuniu.kit.events import outbox
 from shuniu.kit.events.consumer import Consumer, ConsumerSettings
 from shuniu.kit.events.receipts import ReceiptReader
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables
@@ -38,7 +39,8 @@ from pathlib import Path
 from shuniu.kit.events import outbox_rows
 from shuniu.kit.events.bus import Bus
 from shuniu.kit.process.clock import SystemClock
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.store import Store, kit_tables
 from sqlalchemy import MetaData
 

@@ -16,7 +16,8 @@ from shuniu.kit.events.advisories import AdvisoryReader
 from shuniu.kit.events.bus import Bus, BusAwayError
 from shuniu.kit.events.consumer import Consumer, ConsumerSettings
 from shuniu.kit.events.receipts import ReceiptReader, ReceiptWatch
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables

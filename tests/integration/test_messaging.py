@@ -49,14 +49,14 @@ async def test_without_credentials_it_does_not_start(tmp_path):
     """A service that cannot prove itself to the bus refuses to start, naming the file."""
     async with foundation(tmp_path, "nats://127.0.0.1:9") as base:
         with pytest.raises(ConfigError, match=r"bus-exchange\.creds"):
-            async with open_messaging(base, area="exchange"):
+            async with open_messaging(base):
                 pass
 
 
 async def test_writes_go_on_without_a_bus(tmp_path):
     """While the bus is away the service opens, writes, and says where it stands."""
     credentials(tmp_path)
-    async with foundation(tmp_path, "nats://127.0.0.1:9") as base, open_messaging(base, area="exchange") as messaging:
+    async with foundation(tmp_path, "nats://127.0.0.1:9") as base, open_messaging(base) as messaging:
         event = await base.write(
             lambda conn: base.publish(conn, "exchange.case.moved", "c", CaseChanged(case_code="c"))
         )
@@ -82,7 +82,7 @@ async def test_an_event_goes_round_and_a_dead_one_comes_back(tmp_path):
     async with (
         bus_land() as land,
         foundation(tmp_path, land.server.url) as base,
-        open_messaging(base, area="exchange", reads=[reading]) as messaging,
+        open_messaging(base, reads=[reading]) as messaging,
     ):
         running = [asyncio.create_task(task()) for task in messaging.tasks]
         event = await base.write(

@@ -10,7 +10,8 @@ from services.identity.bus import admin as bus_admin
 from services.identity.bus import domain as bus_accounts
 from shuniu.kit.events import outbox, outbox_rows
 from shuniu.kit.events.bus import Bus, BusAwayError
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS, bus_land

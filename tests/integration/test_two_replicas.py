@@ -6,7 +6,8 @@ import contextlib
 import pytest
 
 from services.catalogue.store import METADATA
-from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.events.relay import Relay
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.foundation import open_bare
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings

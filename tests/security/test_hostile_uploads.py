@@ -15,13 +15,14 @@ import pytest
 
 from services.esign.documents.store import lookup
 from services.esign.domain.errors import NoteMalformedError
+from services.esign.domain.foreign_documents import MEMORY_BYTES
 from services.esign.domain.verdict import Outcome
 from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.verification import cache as verdict_cache
 from services.esign.verification.service import register, uploaded
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
+from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process.fair_queue import Room
@@ -93,7 +94,7 @@ async def test_hostile_uploads_get_their_verdict_and_cost_nobody_else(land):
         assert len(verdict.steps) == 12
         assert verdict.steps[0].reason not in {"", "NOT_REACHED"}
         assert time.monotonic() - began < MOST_SECONDS, name
-        assert grown_bytes() < MEMORY_MOST
+        assert grown_bytes() < MEMORY_BYTES
     # Other bytes each time: a verdict that is known already costs nothing.
     queue = [asyncio.create_task(land.verdict(HOSTILE["strings"]() + b"%d" % n)) for n in range(4)]
     foreign = small_pdf()
@@ -180,7 +181,7 @@ def test_all_that_a_question_brings_is_counted():
 
 @pytest.mark.parametrize(
     ("reading", "argument"),
-    [(sum, itertools.count()), (bytearray, 2 * MEMORY_MOST)],
+    [(sum, itertools.count()), (bytearray, 2 * MEMORY_BYTES)],
     ids=["too much work", "too much memory"],
 )
 async def test_a_worker_that_breaks_its_bounds_is_replaced(reading, argument):
@@ -196,9 +197,9 @@ async def test_a_worker_that_breaks_its_bounds_is_replaced(reading, argument):
 async def test_a_worker_has_its_memory_and_no_more():
     """What fits into the bound beside the imports is read; one that takes more is given up, whatever was free."""
     with Verifier(10.0) as verifier:
-        assert await verifier.run(eval, f"len(bytes({MEMORY_MOST * 3 // 4}))") == MEMORY_MOST * 3 // 4
+        assert await verifier.run(eval, f"len(bytes({MEMORY_BYTES * 3 // 4}))") == MEMORY_BYTES * 3 // 4
         with pytest.raises(VerifierFailedError, match="MemoryError"):
-            await verifier.run(eval, f"len(bytes({MEMORY_MOST}))")
+            await verifier.run(eval, f"len(bytes({MEMORY_BYTES}))")
 
 
 async def test_a_document_beyond_its_budget_is_no_wrong_verdict(land):

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.rooms import import_contracts, in_store, modules, name, nodes, place_of, services, sources
 
 SHARED_RULES = frozenset(
-    {"rules", "national_numbers", "ideographs", "china_time", "reading", "document_names", "signing_list"},
+    {"rules", "national_numbers", "ideographs", "china_time", "reading", "document_names", "signing_list", "one_line"}
 )
 """Modules of `shuniu` that every domain may import."""
 # What a rule may import besides: it calculates, reads no file and knows no hub.
@@ -67,6 +67,8 @@ REASONED = re.compile(r"# (?:noqa: ?[A-Z0-9, ]+ [—-]|type: ignore\[[\w, -]+\] 
 HAN = re.compile("[\u4e00-\u9fff]")
 # Folders of tests that are collected.
 RUN = frozenset({"contract", "e2e", "faults", "integration", "security", "unit"})
+# Functions as long as this, in statements or in nodes of the syntax tree, are written once.
+COPIED_STATEMENTS, COPIED_NODES = 4, 30
 
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
@@ -375,6 +377,54 @@ def layers_with_exceptions(root: Path) -> list[str]:
     return [each["name"] for each in import_contracts(root) if each["type"] == "layers" and each.get("ignore_imports")]
 
 
+def settings_without_bounds(root: Path) -> list[str]:
+    """A setting that is a number says from where to where it makes sense: `Annotated[int, Within(1, 600)]`."""
+    return [
+        f"{name(root, path)}:{field.lineno}"
+        for path in sources(root)
+        if path.name in {"config.py", "settings.py", "service_settings.py"}
+        for node in nodes(path, ("Settings",))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Settings")
+        for field in node.body
+        if isinstance(field, ast.AnnAssign)
+        and re.search(r"\b(int|float)\b", kind := ast.unparse(field.annotation))
+        and "Within(" not in kind
+    ]
+
+
+def functions_written_twice(root: Path) -> list[str]:
+    """No logic stands twice: two functions that differ in nothing but names and types are one, in the room where its rule
+    belongs. Migrations stay as they were released, and examples stand each for itself.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sources(root):
+        if "migrations" in path.parts or path.is_relative_to(root / "examples"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (body := _logic(node)):
+                found.setdefault(body, []).append(f"{name(root, path)}:{node.lineno}")
+    return [place for places in found.values() if len(places) > 1 for place in places]
+
+
+def _logic(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """A function's body with its own names numbered, without docstring and annotations; empty for a short one."""
+    body = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    inside = [node for statement in body for node in ast.walk(statement)]
+    if sum(isinstance(node, ast.stmt) for node in inside) < COPIED_STATEMENTS and len(inside) < COPIED_NODES:
+        return ""
+    own = {node.arg: "" for node in ast.walk(function.args) if isinstance(node, ast.arg)}
+    own |= {node.id: "" for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    numbers = {word: f"_{number}" for number, word in enumerate(own)}
+    for node in inside:
+        if isinstance(node, ast.Name):
+            node.id = numbers.get(node.id, node.id)
+        elif isinstance(node, ast.arg):
+            node.arg, node.annotation = numbers.get(node.arg, node.arg), None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+    return "\n".join(ast.dump(statement) for statement in body)
+
+
 def uncollected_tests(root: Path) -> list[str]:
     """What begins with `test` stands in a file that is collected."""
     return [
@@ -428,6 +478,8 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     metrics_elsewhere,
     private_names_of_others,
     layers_with_exceptions,
+    settings_without_bounds,
+    functions_written_twice,
     uncollected_tests,
     unordered_tests,
 )

@@ -31,9 +31,16 @@ NAMES = {
     "services.esign": f"{PACKAGE}.esign",
     "shuniu.kit": f"{PACKAGE}.kit",
     "shuniu.china_time": f"{PACKAGE}.china_time",
+    "shuniu.one_line": f"{PACKAGE}.one_line",
 }
 # Of the kit only what needs nothing of it, and of the rules that every domain may import.
-CARRIED = {"shuniu.kit.crypto", "shuniu.kit.crypto.sm", "shuniu.kit.crypto.libcrypto", "shuniu.china_time"}
+CARRIED = {
+    "shuniu.kit.crypto",
+    "shuniu.kit.crypto.sm",
+    "shuniu.kit.crypto.libcrypto",
+    "shuniu.china_time",
+    "shuniu.one_line",
+}
 # All that the library may need of others.
 ALLOWED = {"cryptography", "numpy", "pypdfium2", "pypdfium2_raw"}
 _HEAD = '''"""The hub's verifier, copied by the build from {module}. Change it there."""\n'''

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from services.esign.certification import roots as own_roots
-from services.esign.certification.domain import chain, paths, pki
+from services.esign.certification.domain import chain, paths, pem, pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.holders import SealKind
 from services.esign.certification.domain.pki import Authority
@@ -243,8 +243,7 @@ def with_remote_seals(
 
 def split_pem(certificates: bytes) -> list[str]:
     """PEM certificates, one each."""
-    loaded = x509.load_pem_x509_certificates(certificates) if certificates else []
-    return [pki.certificate_pem(one).decode("ascii") for one in loaded]
+    return [pki.certificate_pem(one).decode("ascii") for one in pem.certificates(certificates)]
 
 
 def _subject(wish: CertificateWish) -> x509.Name:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     )
     from services.esign.commands.seals import RenewalError, inspect_seal, renew_file
     from services.esign.commands.trust import trust_files
-    from services.esign.domain.one_line import encodable, escaped, one_line
     from services.esign.evidence.check import EvidenceReport, EvidenceUnreadableError
     from services.esign.flows.recount import Kept, RecountReport
     from services.esign.licences.file import verify_licence
@@ -80,8 +79,6 @@ __all__ = [
     "backup_ledger",
     "check_devices",
     "check_evidence",
-    "encodable",
-    "escaped",
     "hub_ledger_verify",
     "hub_recount",
     "initialise",
@@ -94,7 +91,6 @@ __all__ = [
     "load_trust",
     "not_made",
     "not_opened",
-    "one_line",
     "quoted",
     "renew_file",
     "rotate_ledger_key",
@@ -114,7 +110,6 @@ __all__ = [
 
 # Where each lies.
 _ROOMS = {
-    "domain.one_line": ("encodable", "escaped", "one_line"),
     "verification.file_errors": ("quoted",),
     "evidence.check": ("EvidenceReport", "EvidenceUnreadableError"),
     "commands.keys": (

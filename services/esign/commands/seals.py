@@ -6,7 +6,8 @@ from pathlib import Path
 
 from services.esign.certification.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.errors import EsignError
-from services.esign.domain.pdf.document import MAX_BYTES, Document
+from services.esign.domain.foreign_documents import MOST_BYTES
+from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import PdfError
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.ses import document as ses_document
@@ -34,10 +35,10 @@ def renew_file(path: Path, into: Path, source: TrustSource, authorities: Authori
     before = verify_file(path, source)
     if before.outcome is Outcome.INVALID:
         raise RenewalError("INVALID: what is broken is not renewed / 文件无效，不能续期")
-    pdf = plain_files.beginning(path, MAX_BYTES + 1)
-    if len(pdf) > MAX_BYTES:
+    pdf = plain_files.beginning(path, MOST_BYTES + 1)
+    if len(pdf) > MOST_BYTES:
         raise RenewalError(
-            f"文件超过上限 {MAX_BYTES >> 20} MiB，不能续期 / larger than {MAX_BYTES >> 20} MiB: not renewed"
+            f"文件超过上限 {MOST_BYTES >> 20} MiB，不能续期 / larger than {MOST_BYTES >> 20} MiB: not renewed"
         )
     try:
         made = asyncio.run(renewed(pdf, load_trust(source), authorities, SystemClock()))
@@ -63,7 +64,7 @@ def inspect_seal(
     covered, lists = None, NOTHING
     if document is not None:
         try:
-            pdf = plain_files.beginning(document, MAX_BYTES + 1)
+            pdf = plain_files.beginning(document, MOST_BYTES + 1)
             covered, lists = ses_document.covered(pdf), ValidationData.of(Document(pdf))
         except PdfError as cause:
             raise TrustError(f"{document}: {cause}") from cause

@@ -3,6 +3,19 @@ the texts are for people.
 """
 
 
+class UnprovedError(Exception):
+    """A proof that does not hold. `reason` UPPER_SNAKE; `unknown`: nothing speaks against it, but nothing
+    vouches for it here.
+    """
+
+    def __init__(self, reason: str, zh: str, en: str, *, unknown: bool = False) -> None:
+        super().__init__(en)
+        self.reason = reason
+        self.zh = zh
+        self.en = en
+        self.unknown = unknown
+
+
 class EsignError(Exception):
     """A rule of esign refused. `reason` is UPPER_SNAKE; `fields` names the values at fault, never personal data."""
 

@@ -6,7 +6,9 @@ and of google.protobuf.Timestamp. A text with a zone can name a moment beyond it
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-DAY_US = 86_400 * 1_000_000
+from shuniu.china_time import DAY_US as _DAY_US
+
+DAY_US = _DAY_US
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -28,6 +30,11 @@ def checked(at_us: int) -> int:
 def read(text: str, shape: str, zone: tzinfo = UTC) -> int:
     """The moment of a text in a shape of `strptime` that has no zone, µs. Raises ValueError."""
     return us(datetime.strptime(text, shape).replace(tzinfo=zone))
+
+
+def whole_second(at_us: int) -> datetime:
+    """The second in which a moment (µs) lies, in UTC: what ASN.1 and PDF write."""
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC)
 
 
 def written(at_us: int) -> str:

@@ -6,7 +6,7 @@ what we did not.
 
 from functools import lru_cache
 
-from services.esign.domain.one_line import one_line
+from shuniu.one_line import one_line
 
 _MOST = 96
 # Of a longer name nobody looks at more, and it costs no more.

@@ -9,8 +9,9 @@ from typing import Any
 
 from services.esign.domain.errors import EsignError
 from services.esign.evidence import store as evidence_store
-from services.esign.evidence.store import UNLOGGED, EvidenceRow
+from services.esign.evidence.store import EvidenceRow
 from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import UNLOGGED
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.service.moments import micros
 from services.esign.service.refusals import refusal

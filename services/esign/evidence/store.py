@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, bindparam, select, update
 
-from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.ledger.domain.ledger import UNLOGGED, Entry, EntryType
 from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
@@ -22,7 +22,6 @@ evidence = Table(
     Column("since", BigInteger, nullable=False),
     Column("ledger_index", BigInteger, nullable=False),
 )
-UNLOGGED = -1
 # Far below the number of bind parameters that any database takes.
 _ASKED_AT_ONCE = 500
 

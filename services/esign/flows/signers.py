@@ -9,11 +9,11 @@ from functools import partial
 from typing import Protocol
 
 from cryptography.x509 import load_der_x509_certificate
-from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection
 
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.cms.signed_data import SigningKey
+from services.esign.domain.common_names import common_name
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import SealStateError
 from services.esign.domain.pdf.appearance import Appearance, Picture
@@ -100,7 +100,7 @@ class Signers:
 
         found, kept = await self.base.store.read(look)
         held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
-        name = found.seal.name or _common_name(found.certificate)
+        name = found.seal.name or common_name(load_der_x509_certificate(found.certificate).subject) or ""
         if kept is not None and kept.source == seal_store.UPLOADED:
             shows: Appearance = await self._draw(partial(Picture.of_png, kept.picture.data))
         elif found.seal.kind is SealKind.PERSON:
@@ -143,8 +143,3 @@ def _no_seal(party: Party) -> SealStateError:
         "该步骤没有可用的有效印章，或有多枚印章，请指定印章编号",
         step=party.key,
     )
-
-
-def _common_name(certificate: bytes) -> str:
-    names = load_der_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""

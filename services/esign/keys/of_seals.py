@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import chain, pem
 from services.esign.domain import sm2
 from services.esign.domain.cms.signed_data import P256Key, SigningKey
 from services.esign.domain.cms.sm2 import Sm2Key
@@ -107,10 +107,7 @@ def open_kept(kept: bytes, certificate: bytes, own: tuple[bytes, ...], room: Key
         return SealKey(opened, (_issuer(certificate, own),))
     at = kept.find(_CERTIFICATE)
     key_part, chain_part = (kept, b"") if at < 0 else (kept[:at], kept[at:])
-    above = tuple(
-        loaded.public_bytes(serialization.Encoding.DER)
-        for loaded in (x509.load_pem_x509_certificates(chain_part) if chain_part else ())
-    )
+    above = tuple(loaded.public_bytes(serialization.Encoding.DER) for loaded in pem.certificates(chain_part))
     reference = Reference.read(key_part)
     if reference is not None:
         return SealKey(EcDeviceKey(room.key(reference)), above, remote=True)

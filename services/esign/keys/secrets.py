@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
 
 from services.esign.certification import authorities as ca
-from services.esign.certification.domain import pki
+from services.esign.certification.domain import pem, pki
 from services.esign.certification.roots import roots_pem
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain.digests import SHA256, SM3, Digest
@@ -95,6 +95,11 @@ class Secrets:
     def qr_keys(self) -> tuple[ec.EllipticCurvePublicKey, ...]:
         """Every key that may have signed a QR code, the present one first."""
         return (self.qr.key.public_key(), *self.qr_retired)
+
+    @property
+    def roots_beside(self) -> bytes:
+        """Roots, PEM, that vouch for this hub's seals beside the root of its P-256 ones."""
+        return pem.joined(self.ca_roots, b"" if self.sm is None else self.sm.root_pem)
 
     def close(self) -> None:
         """Lets go of the devices."""

@@ -14,7 +14,7 @@ import httpx
 
 from services.esign import metrics
 from services.esign.domain.errors import EsignError
-from services.esign.ledger.domain import ledger, note, witness
+from services.esign.ledger.domain import ledger, witness
 from services.esign.ledger.domain.ledger import Checkpoint
 from services.esign.ledger.domain.witness import Cosignature, Policy, WitnessKey
 from services.esign.ledger.sequencer import Sequencer
@@ -86,9 +86,9 @@ class Cosigning:
         """For `shuniu status`."""
         if not self._standings:
             return {"cosignatures": "no witnesses configured"}
-        head = ledger.parse_checkpoint(note.split(self._log.checkpoint_text)[0])
+        head = ledger.stated_head(self._log.checkpoint_text)
         text = self._log.witnessed_text
-        size = ledger.parse_checkpoint(note.split(text)[0]).size if text else 0
+        size = ledger.stated_size(text)
         count = f"{len(self._heads.get(head.text, {}))} of {len(self._standings)} witnesses"
         state = "complete" if size == head.size else "cosignatures pending"
         found = {"cosignatures": f"{state}: {count} at {head.size}; quorum of {self._least} at {size}"}
@@ -106,7 +106,7 @@ class Cosigning:
             try:
                 while True:
                     text = self._log.checkpoint_text
-                    head = ledger.parse_checkpoint(note.split(text)[0])
+                    head = ledger.stated_head(text)
                     if head.size:
                         await self._round(partial(self._ask, client, text, head), head)
                     await self._pause(head)
@@ -169,7 +169,7 @@ class Cosigning:
         raise _RefusedError("WITNESS_UNSTEADY", "it states another size each time")
 
     def _stated(self, size: int) -> int:
-        now = ledger.parse_checkpoint(note.split(self._log.checkpoint_text)[0]).size
+        now = ledger.stated_size(self._log.checkpoint_text)
         if size > now:
             raise _RefusedError("LEDGER_ROLLED_BACK", f"the witness has cosigned {size} entries, the log has {now}")
         return size
@@ -192,8 +192,7 @@ class Cosigning:
             await self._log.keep_witnessed(note_text)
 
     def _surpassed(self, size: int) -> bool:
-        kept = self._log.witnessed_text
-        return bool(kept) and ledger.parse_checkpoint(note.split(kept)[0]).size > size
+        return ledger.stated_size(self._log.witnessed_text) > size
 
 
 def _refusal(status: int) -> _RefusedError:

@@ -23,7 +23,7 @@ from services.esign.domain.errors import EsignError, LicenceImpossibleError, Tok
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys.of_seals import SealKey
 from services.esign.keys.secrets import Secrets
-from services.esign.ledger.domain.ledger import Entry, EntryType, Receipt
+from services.esign.ledger.domain.ledger import UNLOGGED, Entry, EntryType, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.licences import store as licence_store
@@ -163,7 +163,7 @@ class LicenceIssuing:
                 LicenceState.VALID,
                 "",
                 b"",
-                licence_store.UNLOGGED,
+                UNLOGGED,
                 "",
             )
             licence_store.put(conn, row)

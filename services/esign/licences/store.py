@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from services.esign.ledger.domain.ledger import UNLOGGED
 from services.esign.licences.domain.status_list import Status, given_in
 from services.esign.licences.domain.types import LicenceState
 from shuniu.kit.store import FORGOTTEN_MOST, binding_of, counters
@@ -106,7 +107,6 @@ licence_nonce = Table(
 )
 
 SLOT, SIGNED, ISSUED = "SLOT", "SIGNED", "ISSUED"
-UNLOGGED = -1
 _ISSUED_COUNT: Final = "issued:licence"
 # Nonces that are forgotten with each one that is spent.
 _NONCES_AT_ONCE = 100

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.esign.certification.domain.issued import key_name
 from services.esign.certification.domain.pki import Authority
-from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.certification.domain.sm2_pki import Sm2Signer, key_bits
 from services.esign.domain.ages import is_fresh
 from services.esign.domain.moments import DAY_US
 from services.esign.keys.secrets import Secrets
@@ -145,7 +145,7 @@ class RevocationLists:
 def _signed(ca: Authority | Sm2Signer, rows: Sequence[StandingRow], now_us: int) -> bytes:
     """The list of one CA: its own certificates, and those of which nobody knows whose they are."""
     if isinstance(ca, Sm2Signer):
-        name = key_name(sm2_revocation.key_bits(ca.spki))
+        name = key_name(key_bits(ca.spki))
         return sm2_revocation.crl(ca, [standing(row) for row in rows if row.issuer in {"", name}], now_us)
     name = key_name(ca.certificate.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
     return revocation.crl(ca, [standing(row) for row in rows if row.issuer in {"", name}], now_us)

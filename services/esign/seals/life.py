@@ -6,7 +6,6 @@ back: the journal knows what is not logged yet.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +17,8 @@ from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.seals.domain import life as seals
-from services.esign.seals.domain.life import PENDING, Action, Revocation, RevocationReason, Seal, SealState
+from services.esign.seals.domain import logged_revocations as revocations
+from services.esign.seals.domain.life import PENDING, Action, RevocationReason, Seal, SealState
 from services.esign.seals.maker import Made
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import history as seal_store
@@ -207,7 +207,9 @@ class SealLife:
             seal=change.seal_id,
             state=change.state,
             epoch=self.base.store.epoch,
-            kind="" if row is None or change.state not in _WITH_REVOCATION else revocation_kind(row.seal.revocation),
+            kind=""
+            if row is None or change.state not in _WITH_REVOCATION
+            else revocations.kind_of(row.seal.revocation),
             **(self.marks.certificate(certificate) if certificate and change.state in _WITH_CERTIFICATE else {}),
         )
 
@@ -251,29 +253,6 @@ class SealLife:
         return (await self.base.write(self.slots.moment)).at_us
 
 
-def revocation_kind(revocation: Revocation | None) -> str:
-    """Writes for a ledger entry why a seal was revoked or replaced, from when on its signatures count for nothing, and
-    since when it is out of use: a register that lost the revocation learns it from there.
-    """
-    if revocation is None:
-        return ""
-    return f"revoked:{revocation.reason.value}:{revocation.invalid_us}:{revocation.at_us}"
-
-
-def revocation_of(entry: Entry, held_us: int | None = None) -> Revocation:
-    """Reads an entry about a revoked or replaced seal. An entry of an earlier version tells less: the seal is then out
-    of use since its suspension (`held_us`), else since the entry's own time.
-    """
-    out_us = entry.time_us if held_us is None else min(held_us, entry.time_us)
-    if told := _REVOKED.fullmatch(entry.kind):
-        reason, invalid_us = _REASONS.get(int(told[1]), RevocationReason.UNSPECIFIED), int(told[2])
-        return Revocation(reason, int(told[3]) if told[3] else max(out_us, invalid_us), invalid_us)
-    replaced = entry.state == SealState.REPLACED
-    return Revocation(RevocationReason.SUPERSEDED if replaced else RevocationReason.UNSPECIFIED, out_us, out_us)
-
-
-_REVOKED = re.compile(r"revoked:(\d{1,3}):(\d{1,18})(?::(\d{1,18}))?")
-_REASONS = {reason.value: reason for reason in RevocationReason}
 _WITH_REVOCATION = frozenset({SealState.REVOKED.value, SealState.REPLACED.value})
 
 

@@ -12,6 +12,7 @@ from services.esign.certification.domain.validation_data import ValidationData
 from services.esign.domain import der
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import CmsError
+from services.esign.domain.common_names import common_name
 from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.signatures import PdfSignature
@@ -127,5 +128,4 @@ def _organisation(last: PdfSignature) -> str:
         signer = chain.load(cms_reader.read(last.cms[: der.parse_prefix(last.cms).end]).signer)
     except (CmsError, ChainError, der.DerError):
         return ""
-    names = signer.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""
+    return common_name(signer.subject) or ""

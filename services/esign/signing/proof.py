@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import httpx
 from cryptography import x509
 
+from services.esign.certification.domain import pem
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.digests import Digest
 from services.esign.signing.domain.long_term import Level
 from services.esign.signing.responders import LongTerm
-from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
+from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource
 from shuniu.kit.crypto import pem_files
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.config import ConfigError
@@ -33,11 +34,8 @@ def stamps_of(
     if settings.timestamp is False or level is Level.B:
         return None
     if settings.timestamp_url:
-        path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
-        try:
-            return HttpTimestamps(settings.timestamp_url, http, read_roots(path), base.clock, digest)
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
+        roots = pem.certificates(outside_roots(settings)) or pem_files.certificates(KeyFiles(base.hub.data_dir).root)
+        return HttpTimestamps(settings.timestamp_url, http, tuple(roots), base.clock, digest)
     if authority is None and settings.timestamp is None and level is None:
         return None
     if authority is None:
@@ -57,12 +55,11 @@ def lasting_level(settings: EsignSettings, stamps: TimestampSource | None) -> Le
     return level
 
 
-def roots_of_others(settings: EsignSettings, own: bytes) -> list[x509.Certificate]:
+def roots_of_others(settings: EsignSettings, own: bytes) -> tuple[x509.Certificate, ...]:
     """Roots that validation data of others lead to: of the outside authority, and the hub's own ones beside the root of
     its seals (PEM). Raises ConfigError.
     """
-    pem = outside_roots(settings) + own
-    return x509.load_pem_x509_certificates(pem) if pem else []
+    return pem.certificates(pem.joined(outside_roots(settings), own))
 
 
 def level_of(settings: EsignSettings) -> Level | None:

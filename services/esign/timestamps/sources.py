@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import httpx
@@ -170,8 +169,3 @@ class HttpTimestamps:
             return timestamp.read_answer(answer.content)
         except TimestampRefusedError as refusal:
             raise TimestampAwayError(refusal.text) from None
-
-
-def read_roots(path: Path) -> tuple[x509.Certificate, ...]:
-    """Certificates of a PEM file. Raises OSError, ValueError."""
-    return tuple(x509.load_pem_x509_certificates(path.read_bytes()))

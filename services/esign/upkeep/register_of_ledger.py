@@ -37,7 +37,8 @@ from services.esign.licences.domain.types import LicenceState
 from services.esign.licences.store import LicenceRow
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import SealState, learned
-from services.esign.seals.life import HUB, revocation_of
+from services.esign.seals.domain.logged_revocations import revocation_of
+from services.esign.seals.life import HUB
 from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows

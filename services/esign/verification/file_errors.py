@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from services.esign.domain.one_line import one_line
+from shuniu.one_line import one_line
 
 _CHINESE: Final = {
     errno.ENOENT: "没有这个文件",

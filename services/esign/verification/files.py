@@ -17,8 +17,10 @@ from typing import Any
 from cryptography import x509
 
 from services.esign.certification.domain.trust import Trust
+from services.esign.domain import foreign_documents
+from services.esign.domain.foreign_documents import MOST_BYTES
 from services.esign.domain.ofd.archive import is_zip
-from services.esign.domain.pdf.document import MAX_BYTES, has_header
+from services.esign.domain.pdf.document import has_header
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.verification import file_errors, plain_files
@@ -49,9 +51,7 @@ COMPANIONS = (_RECEIPT, _SES)
 """Suffixes of what is read beside a document: its name, and one of these."""
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
-# As the service's workers: processor time and memory of one document; and wall-clock time, s.
-_BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.8)
-_SECONDS = 10.0
+_BOUNDS = confined.Bounds(foreign_documents.MEMORY_BYTES, foreign_documents.CPU_SECONDS)
 _MIB = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -111,11 +111,11 @@ class _Files:
         """Raises OSError."""
         with plain_files.opened(path) as file:
             # One byte more than allowed is enough for the verdict that it is too large.
-            document = plain_files.content(file, path, MAX_BYTES + 1)
+            document = plain_files.content(file, path, MOST_BYTES + 1)
             size = max(len(document), os.fstat(file.fileno()).st_size)
         proof, ses = _beside(path, _RECEIPT, MOST_RECEIPT + 1), _beside(path, _SES, _MAX_SES)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
-        digest = sha256(document).digest() if size <= MAX_BYTES else b""
+        digest = sha256(document).digest() if size <= MOST_BYTES else b""
         return cls(document, size, receipt, ses, digest)
 
 
@@ -173,7 +173,7 @@ def verify_files(
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
-        with OneWorker(_BOUNDS, _SECONDS) as worker:
+        with OneWorker(_BOUNDS, foreign_documents.SECONDS) as worker:
             for path in paths:
                 yield _judged(worker, path, (number, now_us, trust_any_signer))
     finally:
@@ -208,7 +208,7 @@ def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
 def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
     files = _Files.of(path)
-    if files.size > MAX_BYTES:
+    if files.size > MOST_BYTES:
         if has_header(files.document) or is_zip(files.document):
             return Judged(path, too_large(files.size, by[1]), at_us=by[1])
         # That it is no document is said before that it is too large: no issuer can make a photo smaller.
@@ -236,8 +236,8 @@ def not_made(verdict: Verdict) -> str:
 
 def too_large(size: int, now_us: int) -> Verdict:
     """On a document of so many bytes, of which none was read."""
-    zh = f"文件有 {-(-size // _MIB)} MiB，超过上限 {MAX_BYTES // _MIB} MiB，没有读取"
-    return _unread("TOO_LARGE", zh, f"{size} bytes, more than {MAX_BYTES}: it was not read", now_us)
+    zh = f"文件有 {-(-size // _MIB)} MiB，超过上限 {MOST_BYTES // _MIB} MiB，没有读取"
+    return _unread("TOO_LARGE", zh, f"{size} bytes, more than {MOST_BYTES}: it was not read", now_us)
 
 
 def not_opened(error: str, now_us: int) -> Verdict:

@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 
 from cryptography import x509
 
+from services.esign.certification.domain import pem
 from services.esign.certification.domain.trust import Trust
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import Step, Verdict
@@ -89,8 +90,8 @@ def _sm_trust(question: Question) -> SmTrust:
 
 # Trust material is the same from question to question.
 @lru_cache(maxsize=16)
-def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_pem_x509_certificates(pem)) if pem else ()
+def _certificates(bundle: bytes) -> tuple[x509.Certificate, ...]:
+    return pem.certificates(bundle)
 
 
 @lru_cache(maxsize=16)

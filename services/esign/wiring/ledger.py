@@ -8,8 +8,7 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.cosigning import Cosigning
-from services.esign.ledger.domain import note
-from services.esign.ledger.domain.ledger import open_checkpoint, parse_checkpoint
+from services.esign.ledger.domain.ledger import open_checkpoint, stated_size
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.service import LedgerService
 from services.esign.ledger.store import heads as head_store
@@ -53,8 +52,8 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
         }
 
     # As they are, from the first moment: a gauge that is set with the next document is 0 after a restart.
-    metrics.LEDGER_SIZE.set_function(lambda: _entries(log.checkpoint_text))
-    metrics.LEDGER_WITNESSED.set_function(lambda: _entries(log.witnessed_text))
+    metrics.LEDGER_SIZE.set_function(lambda: stated_size(log.checkpoint_text))
+    metrics.LEDGER_WITNESSED.set_function(lambda: stated_size(log.witnessed_text))
     return LedgerPart(
         log=log,
         witness_vkeys=tuple(key.vkey for key in cosigning.policy.witnesses),
@@ -64,10 +63,6 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
         not_ready=not_ready,
         close=log.close,
     )
-
-
-def _entries(checkpoint: str) -> int:
-    return parse_checkpoint(note.split(checkpoint)[0]).size if checkpoint else 0
 
 
 async def _log(base: Foundation, settings: EsignSettings, secrets: Secrets) -> Sequencer:

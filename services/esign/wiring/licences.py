@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-
+from services.esign.certification.domain import pem
 from services.esign.config import KeyFiles
 from services.esign.licences import store as licence_store
 from services.esign.licences.issuing import LicenceIssuing
@@ -38,7 +37,7 @@ def open_licences(opened: Opened, slots: Slots) -> LicencesPart:
     except (OSError, ValueError) as error:
         raise ConfigError(f"[esign] licence_types: {settings.licence_types}: {error}") from None
     root = pem_files.certificates_pem(KeyFiles(base.hub.data_dir).root)
-    roots = x509.load_pem_x509_certificates(root + b"\n" + secrets.ca_roots)
+    roots = pem.certificates(pem.joined(root, secrets.ca_roots))
     seconds = settings.licence_nonce_seconds
     issuing = LicenceIssuing(base, secrets, opened.ledger, opened.neighbours, slots, types, seconds)
     lists = StatusLists(base, secrets.seal_ca, settings.licence_status_ttl, settings.licence_status_lives)

@@ -24,7 +24,6 @@ def open_proof(
     async def ask(question: bytes) -> bytes:
         return (await revocation.AnswerOcsp(timestamp_pb2.AnswerOcspRequest(der=question), None)).der
 
-    own = secrets.ca_roots + (secrets.sm.root_pem if secrets.sm is not None else b"")
-    roots = (secrets.seal_ca.root, *roots_of_others(settings, own))
+    roots = (secrets.seal_ca.root, *roots_of_others(settings, secrets.roots_beside))
     responders = (OwnResponder(ask), HttpResponders(http))
     return Proof(stamps=stamps, long_term=LongTerm(responders, stamps, roots, opened.base.clock, level))

@@ -58,8 +58,6 @@ def _uploads(settings: EsignSettings) -> UploadRoom:
 
 
 def _verifier(settings: EsignSettings) -> Verifier:
-    if min(settings.verify_workers, settings.verify_waiting_most, settings.verify_waiting_most_bytes) < 1:
-        raise ConfigError("[esign] verify_workers, verify_waiting_most, verify_waiting_most_bytes: 1 or more")
     return Verifier(
         settings.verify_seconds,
         workers=settings.verify_workers,

@@ -1,13 +1,12 @@
 """A copy of the catalogue's items that follows its feed and works while the catalogue is unavailable."""
 
-from datetime import date
 from functools import partial
-from typing import Any
 
 import grpc
 
 from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
 from services.exchange.domain.time_limits import Limit, Unit
+from services.exchange.service.days import day_of
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
 from shuniu.kit.feeds.feed import Change, Page, Replica, Rows, Swap
 from shuniu.kit.rpc.client import ask
@@ -61,16 +60,8 @@ def item_of(item: item_pb2.Item) -> Item:
         min_ial=item.min_ial,
         result_template=item.result_template,
         limit=limit,
-        begins=_day(item.effective_date) if item.HasField("effective_date") else None,
-        ends=_day(item.cancel_date) if item.HasField("cancel_date") else None,
+        begins=day_of(item.effective_date) if item.HasField("effective_date") else None,
+        ends=day_of(item.cancel_date) if item.HasField("cancel_date") else None,
         other_code=item.code_39046,
         closed_because=item.state_reason,
     )
-
-
-def _day(found: Any) -> date | None:
-    """The civil day; None where month or day are left open (google.type.Date) or there is no such day."""
-    try:
-        return date(found.year, found.month, found.day)
-    except ValueError:
-        return None

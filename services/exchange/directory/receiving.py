@@ -13,7 +13,8 @@ def refusal(base: Foundation, resource: Resource, consumer: str) -> str:
     provider, receiver = base.registry.platform(resource.provider), base.registry.platform(consumer)
     if provider is None or receiver is None:
         return "PLATFORM_UNKNOWN"
-    zone, pairs = receiver.zone or base.hub.zone, base.hub.zone_pairs
-    if not zones.may_cross(provider.zone or base.hub.zone, zone, pairs):
+    hub = base.hub
+    (source, _), (zone, cleared_for) = zones.standing(provider, hub), zones.standing(receiver, hub)
+    if not zones.may_cross(source, zone, hub.zone_pairs):
         return "ZONE_PAIR"
-    return zones.refusal(base.hub.zone, zone, pairs, resource.secrecy, receiver.secrecy)
+    return zones.refusal(hub.zone, zone, hub.zone_pairs, resource.secrecy, cleared_for)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.exchange.directory.domain import Resource, ShareClass
+from shuniu.china_time import DAY_US
 from shuniu.rules import RuleError, Violation
 
 DECISION_WORKING_DAYS = 5
 # The longest term of a contract.
 MAX_TERM_DAYS = 3 * 366
-_DAY_US = 86_400_000_000
 
 
 class GrantState(StrEnum):
@@ -166,7 +166,7 @@ def _faults(contract: Contract, resource: Resource) -> list[Violation]:
         ),
         (contract.max_rows < 1, "max_rows", "VALUE_RANGE", "an answer has at least one row", "返回行数应至少为 1"),
         (
-            not 0 < term_us <= MAX_TERM_DAYS * _DAY_US,
+            not 0 < term_us <= MAX_TERM_DAYS * DAY_US,
             "ends_us",
             "TERM_RANGE",
             f"a term is positive and at most {MAX_TERM_DAYS} days",

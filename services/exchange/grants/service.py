@@ -20,6 +20,7 @@ from services.exchange.grants import store
 from services.exchange.grants.domain import Action, Contract, Grant, Party
 from services.exchange.grants.refusals import refusal
 from services.exchange.grants.store import GrantRow
+from services.exchange.service.days import day_of
 from services.exchange.service.pages import Page, Pages, cut
 from shuniu import china_time
 from shuniu.api.exchange.v1 import query_pb2 as pb
@@ -112,7 +113,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
                 fields=frozenset(request.fields),
                 daily_quota=request.daily_quota,
                 begins_us=now_us,
-                ends_us=_ends_us(_day(request.valid_until), now_us),
+                ends_us=_ends_us(day_of(request.valid_until), now_us),
             )
             stopped = store.stopped(conn, platform, found.code)
             grant = grants.propose(new_ulid(self._base.clock), contract, found, stopped=stopped)
@@ -270,15 +271,8 @@ def _grant_faults(request: pb.ApplyGrantRequest) -> Iterable[Violation]:
         yield Violation("item_code", "CODE_FORM", "the code of a base item", "请填写基本事项编码")
     if len(set(request.fields)) != len(request.fields):
         yield Violation("fields", "ROW_REPEATED", "a field is given twice", "字段重复")
-    if _day(request.valid_until) is None:
+    if day_of(request.valid_until) is None:
         yield Violation("valid_until", "DATE_FORM", "a day of the calendar", "请填写有效日期")
-
-
-def _day(found: Any) -> date | None:
-    try:
-        return date(found.year, found.month, found.day)
-    except ValueError:
-        return None
 
 
 def _ends_us(last_day: date | None, now_us: int) -> int:

@@ -3,22 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Final
 
+from shuniu.kit.process.config import Within
 from shuniu.kit.service_settings import ServiceSettings
+
+_MOST_QUOTA: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings(ServiceSettings):
     """Settings of the vault beyond those of every service."""
 
-    daily_quota: int = 200_000
+    daily_quota: Annotated[int, Within(0, _MOST_QUOTA)] = 200_000
     """Sealings a day (UTC) for one receiver and purpose that `quotas` does not name."""
-    quotas: dict[str, int] = field(default_factory=dict)
+    quotas: Annotated[dict[str, int], Within(0, _MOST_QUOTA)] = field(default_factory=dict)
     """Sealings a day by purpose: authority, case, register-query, document, userinfo."""
 
     def quota(self, purpose: str) -> int:
         named: Mapping[str, int] = self.quotas
-        return int(named.get(purpose, self.daily_quota))
+        return named.get(purpose, self.daily_quota)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
 from services.identity.vault.refusals import person_unknown, quota_spent
 from services.identity.vault.store import Kept
+from shuniu.china_time import DAY_US
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import BareFoundation
 
 CALLER = "identity"
 """The only service that may ask."""
-_DAY_US = 24 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Disclosures:
         return kept
 
     def _record(self, conn: Connection, action: str, target: str, given: Disclosure) -> None:
-        day = self.base.clock.now_us() // _DAY_US
+        day = self.base.clock.now_us() // DAY_US
         used = store.count_use(conn, day, CALLER, given.receiver, given.purpose)
         if used > self.settings.quota(given.purpose):
             raise quota_spent(given.receiver, given.purpose)

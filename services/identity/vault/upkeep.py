@@ -6,10 +6,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from services.identity.vault import store
+from shuniu.china_time import DAY_US
 from shuniu.kit.foundation import BareFoundation
 
 _EVERY_SECONDS: Final = 600.0
-_DAY_US: Final = 24 * 3600 * 1_000_000
 _KEPT_DAYS: Final = 180
 
 
@@ -26,4 +26,4 @@ class Upkeep:
 
     def _round(self, conn: Connection) -> None:
         now = self._base.clock.now_us()
-        store.forget_use(conn, now // _DAY_US - _KEPT_DAYS)
+        store.forget_use(conn, now // DAY_US - _KEPT_DAYS)

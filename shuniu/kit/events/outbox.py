@@ -8,13 +8,14 @@ from typing import Final
 
 from sqlalchemy import Connection, insert
 
+from shuniu.china_time import DAY_US
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce, binding_of
 
 # The target that stands for the hub's own streams; every other target is an organisation's code.
 HUB_TARGET: Final = "evt"
 # Without a receipt for so long, a delivery is archived.
-MAX_AGE_US: Final = 30 * 86_400 * 1_000_000
+MAX_AGE_US: Final = 30 * DAY_US
 TOPIC: Final = "outbox"
 """Announced by units that give the relay something to send (`shuniu.kit.store.announce`)."""
 

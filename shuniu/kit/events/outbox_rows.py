@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
 
+from shuniu.china_time import DAY_US
 from shuniu.kit.events.outbox import TOPIC, DeliveryState
 from shuniu.kit.store import Store
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
@@ -20,7 +21,7 @@ _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.PARKED.value)
 # Spelled out: an IN list cannot be bound in executemany.
 _IS_OPEN: Final = or_(_delivery.state == _OPEN[0], _delivery.state == _OPEN[1])
 # A receipted delivery is kept for so long, µs.
-KEPT_US: Final = 7 * 86_400 * 1_000_000
+KEPT_US: Final = 7 * DAY_US
 REQUEUED: Final = 1000
 """Deliveries queued again in one unit, so that it never holds the writer for long."""
 MOST_COUNTED: Final = 10_000
@@ -85,8 +86,11 @@ _FOLLOWING: Final = (
     .order_by(_delivery.target)
     .limit(1)
 )
-# Twice the relay's longest pause: a longer wait means that the clock was ahead when the delivery was parked.
-LONGEST_PARKED_US: Final = 60_000_000
+BACKOFF_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses after which the relay tries a parked target again, s; the last one repeats."""
+LONGEST_PAUSE_S: Final = BACKOFF_S[-1]
+# A longer wait than twice the longest pause means that the clock was ahead when the delivery was parked.
+LONGEST_PARKED_US: Final = int(2 * LONGEST_PAUSE_S * 1_000_000)
 _PARKED_UNTIL: Final = select(func.max(_delivery.next_at_us)).where(
     _delivery.state == DeliveryState.PARKED.value, _delivery.target == bindparam("to")
 )

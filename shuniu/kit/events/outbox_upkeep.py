@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exists, func, literal, select, update
 
+from shuniu.china_time import DAY_US
 from shuniu.kit.events.outbox import HUB_TARGET, MAX_AGE_US, TOPIC, DeliveryState
 from shuniu.kit.events.outbox_rows import KEPT_US, MOST_COUNTED, targets_in
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
@@ -20,7 +21,6 @@ from shuniu.kit.store.types import announce
 
 BATCH: Final = 1000
 """Deliveries looked at in one unit, so that upkeep never holds the writer for long."""
-_DAY_US: Final = 86_400 * 1_000_000
 _delivery = outbox_delivery.c
 _event = outbox_event.c
 
@@ -32,9 +32,9 @@ class Terms:
     max_age_us: int = MAX_AGE_US
     keep_us: int = KEPT_US
     # Of internal events, so that a lost EVT stream can be filled again.
-    keep_internal_us: int = 30 * _DAY_US
+    keep_internal_us: int = 30 * DAY_US
     # Of archived and dead ones, from the event on: an operator looks at them.
-    keep_lost_us: int = 90 * _DAY_US
+    keep_lost_us: int = 90 * DAY_US
     # The first wait for a receipt; each further one is as long as all before.
     resend_us: int = 3600 * 1_000_000
 
@@ -81,7 +81,7 @@ def fate(row: Aged, terms: Terms, now_us: int) -> tuple[Act, int]:
         case DeliveryState.STORED if row.internal:
             return _delete_at(row.stored_us + terms.keep_internal_us, now_us)
         case _ if row.internal:
-            return Act.LEAVE, now_us + _DAY_US
+            return Act.LEAVE, now_us + DAY_US
     ends_us = row.time_us + terms.max_age_us
     if ends_us <= now_us:
         return Act.ARCHIVE, row.time_us + max(terms.keep_lost_us, terms.max_age_us)

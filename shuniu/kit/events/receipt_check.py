@@ -8,13 +8,14 @@ from sqlalchemy import Connection, bindparam, select
 from shuniu.api.common.v1 import receipt_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2_grpc
 from shuniu.api.common.v1.receipt_pb2 import Receipt
+from shuniu.china_time import DAY_US
 from shuniu.kit.events.outbox_rows import KEPT_US
 from shuniu.kit.process.ids import ulid_time_us
 from shuniu.kit.store import Store, binding_of
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
 # What the relay keeps of receipted deliveries, less a day for clocks that differ and sweeps that wait.
-_KEPT_US: Final = KEPT_US - 86_400 * 1_000_000
+_KEPT_US: Final = KEPT_US - DAY_US
 _NEVER_US: Final = 1 << 62
 _SENT: Final = (
     select(outbox_event.c.id, outbox_event.c.digest, outbox_delivery.c.target)

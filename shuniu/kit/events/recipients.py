@@ -20,6 +20,7 @@ from shuniu.kit.feeds.registry import WORKING, Registry
 from shuniu.kit.process import metrics
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.rpc import zones
+from shuniu.kit.rpc.zones import UNLABELLED
 
 
 def event_types(payload: Descriptor) -> list[EventType]:
@@ -37,7 +38,7 @@ def event_type(payload: Descriptor, topic: str) -> EventType:
 
 
 def recipients(
-    registry: Registry, hub: HubSettings, topic: str, payload: Message, division: str, secrecy: str = "internal"
+    registry: Registry, hub: HubSettings, topic: str, payload: Message, division: str, secrecy: str = UNLABELLED
 ) -> list[str]:
     """Codes of the organisations that get an event, each once: the addressed, then the subscribers. Those that may not
     receive it are left out and counted. Raises LookupError as `event_type`.
@@ -53,7 +54,7 @@ def recipients(
     return found
 
 
-def refusal(registry: Registry, hub: HubSettings, code: str, secrecy: str = "internal") -> str:
+def refusal(registry: Registry, hub: HubSettings, code: str, secrecy: str = UNLABELLED) -> str:
     """Returns why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
 
     A platform that the registry does not know yet is not refused: the relay parks what waits for it.
@@ -61,7 +62,8 @@ def refusal(registry: Registry, hub: HubSettings, code: str, secrecy: str = "int
     entry = registry.platform(code)
     if entry is None:
         return ""
-    return zones.refusal(hub.zone, entry.zone or hub.zone, hub.zone_pairs, secrecy, entry.secrecy or "internal")
+    zone, cleared_for = zones.standing(entry, hub)
+    return zones.refusal(hub.zone, zone, hub.zone_pairs, secrecy, cleared_for)
 
 
 def _addressed(kind: EventType, payload: Message) -> Iterator[str]:

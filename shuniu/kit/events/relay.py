@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
+from shuniu.china_time import DAY_US
 from shuniu.kit.errors import HubError
 from shuniu.kit.events import cloudevents, outbox_rows, outbox_upkeep
 from shuniu.kit.events.bus import (
@@ -41,7 +42,7 @@ from shuniu.kit.events.bus_streams import (
 )
 from shuniu.kit.events.outbox import HUB_TARGET, DeliveryState
 from shuniu.kit.events.outbox_rows import Pending
-from shuniu.kit.events.outbox_upkeep import Terms
+from shuniu.kit.events.relay_settings import RelaySettings
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store, lease
 
@@ -56,30 +57,6 @@ _LEASE: Final = "relay"
 _LEASE_SECONDS: Final = 10.0
 _RENEW_SECONDS: Final = 3.0
 _OPEN: Final = (DeliveryState.PENDING, DeliveryState.PARKED)
-
-
-@dataclass(frozen=True, slots=True)
-class RelaySettings:
-    """Settings of one service's relay. ``area`` names its events and its own stream ``EVT_<AREA>``."""
-
-    area: str
-    # Events in one atomic batch, and their bytes.
-    batch: int = 256
-    batch_bytes: int = 2 * 1024 * 1024
-    # Targets sent to at the same time.
-    parallel: int = 8
-    # Idle time between looks at the outbox, s; `wake` ends it at once. Where other processes emit too, nobody is woken.
-    idle_s: float = 3.0
-    idle_shared_s: float = 0.25
-    # A parked target is tried again after these, s; the last one repeats.
-    backoff_s: tuple[float, ...] = (0.5, 1, 2, 5, 10, 30)
-    # How long deliveries stay as they are, and how often those that are due are looked at, s.
-    terms: Terms = field(default_factory=Terms)
-    sweep_s: float = 60
-    timeout_s: float = 10
-    replicas: int = 1
-    # Which replica this is; the lease lets one of them send.
-    holder: str = "main"
 
 
 class RelayWatch:
@@ -483,7 +460,7 @@ class Relay:
                 self.wake()
             if looked.rows < outbox_upkeep.BATCH:
                 break
-        self.watch.unreceipted(await self.store.read(outbox_upkeep.unreceipted, now_us - 86_400_000_000))
+        self.watch.unreceipted(await self.store.read(outbox_upkeep.unreceipted, now_us - DAY_US))
 
 
 def _park_cause(refusal: BusError) -> str:

@@ -11,7 +11,7 @@ import math
 import os
 import stat
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
@@ -54,12 +54,17 @@ class HubSettings:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Bounds of a number, both included: `seconds: Annotated[int, Within(1, 600)] = 300`. A setting on whose size other
-    code rests has them.
+    """Bounds of a number, or of each number in a table, both included: `seconds: Annotated[int, Within(1, 600)] = 300`.
+    Every setting that is a number has them: what lies outside is a slip, and ends the start instead of the service.
     """
 
     least: float
     most: float
+
+
+MOST_PORT = 65_535
+TIB = 1 << 40
+"""More memory than any machine that this is run on has, bytes."""
 
 
 Settings = TypeVar("Settings", bound="DataclassInstance")
@@ -137,8 +142,18 @@ def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any
 def _require_within(value: Any, hint: Any, where: str) -> None:
     if get_origin(hint) is Annotated:
         for bounds in get_args(hint)[1:]:
-            if isinstance(bounds, Within) and not bounds.least <= value <= bounds.most:
-                raise ConfigError(f"{where}: must be from {bounds.least:g} to {bounds.most:g}")
+            if isinstance(bounds, Within):
+                for place, number in _numbers(value, where):
+                    if not bounds.least <= number <= bounds.most:
+                        raise ConfigError(f"{place}: must be from {bounds.least:.15g} to {bounds.most:.15g}")
+
+
+def _numbers(value: Any, where: str) -> Iterator[tuple[str, float]]:
+    """A number, or those of a table, each with the place to name."""
+    if isinstance(value, dict):
+        yield from ((f"{where}.{key}", number) for key, number in value.items())
+    else:
+        yield where, value
 
 
 def _is_path(hint: Any) -> bool:
@@ -158,7 +173,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if origin is dict:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: must be a table")
-        return dict(value)
+        inner = get_args(hint)[1]
+        return {key: _typed(each, inner, f"{where}.{key}") for key, each in value.items()}
     if hint is Path:
         if not isinstance(value, str):
             raise ConfigError(f"{where}: must be a path")

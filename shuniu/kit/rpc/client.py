@@ -71,7 +71,28 @@ def socket_channel(address: str, *, tls: ClientTls | None = None) -> grpc.aio.Ch
     return _Limited(_Renewed(build, (tls.certificate, tls.key, tls.roots)))
 
 
-class _Renewed(grpc.aio.Channel):
+class _Around(grpc.aio.Channel):
+    """A channel around another, whose state and life it shares; what calls mean is a subclass's."""
+
+    _channel: grpc.aio.Channel
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 — gRPC's own form
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
+
+
+class _Renewed(_Around):
     """A channel that is rebuilt when its certificates change; calls under way end on the old one.
 
     gRPC reads a client's certificates once, and stubs keep their channel: so the channel changes behind them.
@@ -128,23 +149,8 @@ class _Renewed(grpc.aio.Channel):
     async def close(self, grace: float | None = None) -> None:
         await asyncio.gather(self._channel.close(grace), *self._leaving)
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(self, *_error: object) -> None:
-        await self.close()
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 — gRPC's own form
-        return self._channel.get_state(try_to_connect)
-
-    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
-
-    async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
-
-
-class _Limited(grpc.aio.Channel):
+class _Limited(_Around):
     """Sets a deadline on calls without one.
 
     No interceptor: gRPC would run each call in a task of its own, at half the cost of the call itself.
@@ -172,21 +178,6 @@ class _Limited(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         await self._channel.close(grace)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.close()
-
-    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 — gRPC's own form
-        return self._channel.get_state(try_to_connect)
-
-    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        await self._channel.wait_for_state_change(last_observed_state)
-
-    async def channel_ready(self) -> None:
-        await self._channel.channel_ready()
 
 
 def error_of(failure: grpc.aio.AioRpcError) -> HubError:

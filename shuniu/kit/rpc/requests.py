@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from shuniu.china_time import DAY_US
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.store.sweeping import delete_older
@@ -15,7 +16,7 @@ from shuniu.kit.store.types import LostRaceError, binding_of
 
 REQUEST_ID_REUSED: Final = "REQUEST_ID_REUSED"
 # Answers are kept at least this long, µs: 24 h.
-LEAST_KEPT_US: Final = 24 * 3600 * 1_000_000
+LEAST_KEPT_US: Final = DAY_US
 
 
 # Built once: that costs more than to run it.

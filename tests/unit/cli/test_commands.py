@@ -119,7 +119,6 @@ LIGHT = {
     "services.esign",
     "services.esign.commands",
     "services.esign.domain",
-    "services.esign.domain.one_line",
     "services.esign.verification",
     "services.esign.verification.file_errors",
 }

@@ -20,6 +20,7 @@ from services.esign.domain.cms.signature_value import (
     public_key_of,
     sm2_key_of,
 )
+from services.esign.domain.errors import UnprovedError
 from services.esign.domain.kept import kept, kept_if_found
 from services.esign.domain.negative import holds
 from services.esign.domain.unwarned import unwarned
@@ -80,17 +81,8 @@ _SIGN_IN = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string})
 _OLDER_SIGNING_USES = frozenset({"1.3.6.1.4.1.311.10.3.12", "1.2.840.113583.1.1.5"})
 
 
-class ChainError(Exception):
-    """No acceptable path. `reason` UPPER_SNAKE; `unknown`: nothing speaks against the signer, but nothing vouches for
-    it here.
-    """
-
-    def __init__(self, reason: str, zh: str, en: str, *, unknown: bool = False) -> None:
-        super().__init__(en)
-        self.reason = reason
-        self.zh = zh
-        self.en = en
-        self.unknown = unknown
+class ChainError(UnprovedError):
+    """No acceptable path from a signer to a root."""
 
 
 def load(certificate: bytes) -> x509.Certificate:
@@ -118,7 +110,7 @@ def _load(certificate: bytes) -> x509.Certificate:
         raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception as cause:
-        raise _malformed() from cause
+        raise malformed() from cause
     return found
 
 
@@ -136,10 +128,10 @@ def _check_outside(certificate: bytes) -> bytes:
     version = fields.pop(0).raw if fields[0].tag != der.INTEGER else _VERSION_3
     # The same algorithm inside and outside (4.1.1.2).
     if version not in {_VERSION_2, _VERSION_3} or fields[1].raw != algorithm.raw:
-        raise _malformed()
+        raise malformed()
     # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
     if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
-        raise _malformed()
+        raise malformed()
     fields[0].integer()
     return fields[5].raw
 
@@ -330,5 +322,5 @@ def serial_of(certificate: x509.Certificate) -> str:
     return f"{certificate.serial_number:x}"
 
 
-def _malformed() -> ChainError:
+def malformed() -> ChainError:
     return ChainError("CERTIFICATE_MALFORMED", "证书内容不合规", "a certificate is malformed")

@@ -6,14 +6,16 @@ only a key and DER.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from services.esign.certification.domain import pem
 from services.esign.certification.domain.holders import SealKind
+from services.esign.domain.moments import whole_second
 
 ROOT_DAYS = 3650
 SEAL_CA_DAYS = 1825
@@ -79,8 +81,7 @@ def authority(
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     if key.public_key() != certificate.public_key():
         raise ValueError("the key is not the certificate's")
-    above = tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ()
-    return Authority(key, certificate, above, number)
+    return Authority(key, certificate, pem.certificates(above_pem), number)
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -212,7 +213,7 @@ def issue_once_certificate(
     ca: Authority, public_key: ec.EllipticCurvePublicKey, kind: SealKind, name: str, serial: str, now_us: int
 ) -> x509.Certificate:
     """The certificate of a key that signs once: ten minutes in all, one of them before `now_us`."""
-    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    now = whole_second(now_us)
     window = (now - ONCE_EARLY, now - ONCE_EARLY + timedelta(minutes=ONCE_MINUTES))
     builder = _signs_documents(
         _builder(_holder(kind, name, serial), ca.certificate.subject, public_key, ca.key.public_key(), window)
@@ -267,7 +268,7 @@ def _builder(
 
 
 def _window(now_us: int, days: int) -> tuple[datetime, datetime]:
-    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    now = whole_second(now_us)
     return now - _BACKDATE, now + timedelta(days=days)
 
 

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.certification.domain import paths
 from services.esign.certification.domain.certificate_extensions import Profile
-from services.esign.certification.domain.chain import UNDERSTOOD, ChainError, der_of, profile_of
+from services.esign.certification.domain.chain import UNDERSTOOD, ChainError, der_of, malformed, profile_of
 from services.esign.certification.domain.paths import Rule
 from services.esign.domain import der, moments
+from services.esign.domain.common_names import called
 from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
 from services.esign.domain.unwarned import unwarned
 
@@ -34,8 +35,7 @@ class Sm2Certificate:
     @property
     def name(self) -> str:
         """Common name, or the whole subject when it has none."""
-        found = self.parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        return str(found[0].value) if found else self.parsed.subject.rfc4514_string()
+        return called(self.parsed.subject)
 
     def valid_at(self, at_us: int) -> bool:
         """Any number is a time here, also one of no calendar."""
@@ -59,12 +59,12 @@ def load(certificate: bytes) -> Sm2Certificate:
         body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
         fields = body.expect(der.SEQUENCE).children()
         if fields[0].raw != b"\xa0\x03\x02\x01\x02" or fields[1].integer() <= 0 or fields[2].raw != algorithm.raw:
-            raise _malformed()
+            raise malformed()
         if algorithm.raw not in _ALGORITHMS:
             raise ChainError("ALGORITHM", "证书不是 SM2 证书", "the certificate is not signed with SM2", unknown=True)
         bits = signature.expect(der.BIT_STRING).body
         if bits[:1] != b"\x00":
-            raise _malformed()
+            raise malformed()
         parsed = x509.load_der_x509_certificate(certificate)
         _ = parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except ChainError:
@@ -73,7 +73,7 @@ def load(certificate: bytes) -> Sm2Certificate:
         raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception as cause:
-        raise _malformed() from cause
+        raise malformed() from cause
     return Sm2Certificate(certificate, body.raw, bits[1:], fields[6].raw, parsed)
 
 
@@ -126,7 +126,3 @@ def _understood(certificate: Sm2Certificate) -> Profile:
             "CRITICAL_EXTENSION", "证书含有不能识别的关键扩展", "a critical extension is not understood", unknown=True
         )
     return profile
-
-
-def _malformed() -> ChainError:
-    return ChainError("CERTIFICATE_MALFORMED", "证书内容不合规", "a certificate is malformed")

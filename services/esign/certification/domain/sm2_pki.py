@@ -23,6 +23,7 @@ from services.esign.certification.domain.pki import (
     TSA_DAYS,
 )
 from services.esign.domain import der
+from services.esign.domain.moments import whole_second
 from services.esign.domain.sm2 import ALGORITHM
 
 BOOLEAN, UTF8_STRING, PRINTABLE_STRING, UTC_TIME = 0x01, 0x0C, 0x13, 0x17
@@ -132,7 +133,7 @@ def issue_seal_certificate(
 
 def issue_once_certificate(ca: Sm2Signer, spki: bytes, kind: SealKind, name: str, serial: str, now_us: int) -> bytes:
     """The certificate (DER) of a key that signs once: ten minutes in all, one of them before `now_us`."""
-    begin = datetime.fromtimestamp(now_us // 1_000_000, UTC) - ONCE_EARLY
+    begin = whole_second(now_us) - ONCE_EARLY
     window = (begin, begin + timedelta(minutes=ONCE_MINUTES))
     extensions = [*_end_entity(), _extension(_SHORT_TERM, _NULL)]
     issuer = subject_of(ca.certificate)
@@ -177,7 +178,7 @@ def _name(*attributes: tuple[str, str]) -> bytes:
 def _body(
     subject: bytes, issuer: bytes, spki: bytes, issuer_spki: bytes, now_us: int, days: int, extensions: list[bytes]
 ) -> bytes:
-    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    now = whole_second(now_us)
     window = (now - _BACKDATE, now + timedelta(days=days))
     return _body_in(window, subject, issuer, spki, issuer_spki, extensions)
 
@@ -191,8 +192,8 @@ def _body_in(
     extensions: list[bytes],
 ) -> bytes:
     """TBSCertificate (RFC 5280, 4.1.2)."""
-    key_id = sha1(_key_bits(spki), usedforsecurity=False).digest()
-    issuer_id = sha1(_key_bits(issuer_spki), usedforsecurity=False).digest()
+    key_id = sha1(key_bits(spki), usedforsecurity=False).digest()
+    issuer_id = sha1(key_bits(issuer_spki), usedforsecurity=False).digest()
     extensions = [
         _extension("2.5.29.14", der.tlv(der.OCTET_STRING, key_id)),
         _extension("2.5.29.35", der.tlv(der.SEQUENCE, der.tlv(0x80, issuer_id))),
@@ -221,7 +222,8 @@ def bit_string(content: bytes) -> bytes:
     return der.tlv(der.BIT_STRING, b"\x00", content)
 
 
-def _key_bits(spki: bytes) -> bytes:
+def key_bits(spki: bytes) -> bytes:
+    """The key in a SubjectPublicKeyInfo, without tag, length and unused bits."""
     return der.parse(spki).children()[1].body[1:]
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.esign.domain.foreign_documents import MOST_BYTES
 from services.esign.domain.pdf import sections as pdf_sections
 from services.esign.domain.pdf.predictor import unpredicted
 from services.esign.domain.pdf.sections import FREE, MAX_ENTRIES, Entry, Place, Section
@@ -34,8 +35,6 @@ from services.esign.domain.pdf.syntax import (
     skip,
 )
 
-# What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded.
-MAX_BYTES = 20 * 1024 * 1024
 # Cross-reference sections.
 MAX_SECTIONS = 256
 # Keys by which a stream's content lies in another file (ISO 32000-1, table 5); some readers take them for short names
@@ -116,8 +115,8 @@ class Document:
     """A document: the bytes of `data` before `end`, all of them when left out. Raises PdfError."""
 
     def __init__(self, data: bytes, end: int | None = None, shared: _Shared | None = None) -> None:
-        if len(data) > MAX_BYTES:
-            raise PdfError("TOO_LARGE", f"more than {MAX_BYTES} bytes", limit=True)
+        if len(data) > MOST_BYTES:
+            raise PdfError("TOO_LARGE", f"more than {MOST_BYTES} bytes", limit=True)
         self.data = data
         self.end = len(data) if end is None else end
         self._shared = shared or _Shared()

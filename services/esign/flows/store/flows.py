@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from services.esign.flows.domain.life import Flow, FlowState, Role, Step, StepState
 from services.esign.flows.domain.scenarios import Actor, KeyMode
+from services.esign.ledger.domain.ledger import UNLOGGED
 from shuniu.kit.rpc import paging
 from shuniu.kit.store import binding_of
 from shuniu.kit.store.partial import partial
@@ -135,8 +136,6 @@ used_consent = Table(
     Column("expires_us", BigInteger, nullable=False),
     Index("used_consent_expires", "expires_us"),
 )
-
-UNLOGGED = -1
 
 
 @dataclass(frozen=True, slots=True)

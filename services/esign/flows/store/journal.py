@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from services.esign.ledger.domain.ledger import UNLOGGED
 from shuniu.kit.store import RowNumber, binding_of
 from shuniu.kit.store.types import LostRaceError
 
@@ -47,8 +48,6 @@ flow_count = Table(
     Column("outcome", Text, primary_key=True),
     Column("times", BigInteger, nullable=False),
 )
-
-UNLOGGED = -1
 
 
 def count(conn: Connection, scenario: str, step: str, outcome: str) -> None:

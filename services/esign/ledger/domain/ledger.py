@@ -19,6 +19,8 @@ from services.esign.ledger.domain import note, tree
 from services.esign.ledger.domain.witness import Policy
 
 MAX_PROOF = 64
+UNLOGGED = -1
+"""The index of what is not in the ledger yet."""
 MOST_RECEIPT = 64 * 1024
 """Characters of a receipt: far above 64 hashes, one entry, and a checkpoint with its cosignatures."""
 _HASH_HEX = re.compile(r"(?:[0-9a-f]{64})?")
@@ -194,6 +196,16 @@ def parse_checkpoint(body: str) -> Checkpoint:
     if len(lines) < 4 or lines[-1] or not all(lines[:-1]) or not _DECIMAL.fullmatch(lines[1]):
         raise NoteMalformedError("CHECKPOINT", "not a checkpoint", "检查点格式错误")
     return Checkpoint(lines[0], int(lines[1]), _hash(lines[2]))
+
+
+def stated_head(text: str) -> Checkpoint:
+    """The checkpoint in a signed note, whoever signed it. Raises NoteMalformedError."""
+    return parse_checkpoint(note.split(text)[0])
+
+
+def stated_size(text: str) -> int:
+    """The number of entries that a signed checkpoint states; 0 where there is none. Raises NoteMalformedError."""
+    return stated_head(text).size if text else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 
+from services.esign.domain.moments import whole_second
 from services.esign.pages.domain.opentype import Font
 from services.esign.pages.domain.textflow import Line
 
@@ -218,7 +219,7 @@ class Form:
         tag = _tag(glyphs)
         name = tag + b"+" + self.font.name.encode()
         program = self.font.outlines.subset(name, glyphs)
-        moment = datetime.fromtimestamp(at_us // 1_000_000, UTC)
+        moment = whole_second(at_us)
         identity = sha256(number.encode())
         first_id = base64.b64encode(identity.digest()[:16])
         identity.update(content + code[1])

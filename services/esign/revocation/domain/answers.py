@@ -4,7 +4,7 @@ in.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha1, sha256, sha384, sha512
 from typing import Any
@@ -18,6 +18,7 @@ from cryptography.x509 import ocsp
 from services.esign.certification.domain.pki import Authority
 from services.esign.certification.domain.sm2_pki import bit_string, generalized_time, utc_time
 from services.esign.domain import der
+from services.esign.domain.moments import whole_second
 from services.esign.seals.domain.life import RevocationReason
 
 ECDSA_SHA256 = der.tlv(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2"))
@@ -79,7 +80,7 @@ class CertificateStanding:
     @property
     def revoked_at(self) -> datetime:
         """In whole seconds, the next one: what was signed in the same second was signed before."""
-        return _moment(self.since_us + 999_999)
+        return whole_second(self.since_us + 999_999)
 
     @property
     def invalid_since(self) -> datetime | None:
@@ -87,7 +88,7 @@ class CertificateStanding:
         if self.invalid_us is None:
             return None
         stolen = self.reason is RevocationReason.KEY_COMPROMISE
-        return _moment(self.invalid_us if stolen else self.invalid_us + 999_999)
+        return whole_second(self.invalid_us if stolen else self.invalid_us + 999_999)
 
 
 def read_request(request: bytes) -> ocsp.OCSPRequest | None:
@@ -122,7 +123,7 @@ def means(request: ocsp.OCSPRequest, issuer: x509.Certificate) -> bool:
 
 def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, responder: Authority, now_us: int) -> bytes:
     """OCSPResponse, DER. No nextUpdate: newer information is there at any time (RFC 6960, 4.2.2.1)."""
-    now, since, status, reason = _moment(now_us), None, ocsp.OCSPCertStatus.UNKNOWN, None
+    now, since, status, reason = whole_second(now_us), None, ocsp.OCSPCertStatus.UNKNOWN, None
     if found is not None:
         status = ocsp.OCSPCertStatus.GOOD
         if found.standing is not Standing.GOOD:
@@ -167,7 +168,7 @@ def list_body(
     """TBSCertList (RFC 5280, 5.1.2) of an authority with that Name and key, to be signed by that AlgorithmIdentifier;
     all DER. Written here: the library copies the list for each entry that is added.
     """
-    now = _moment(now_us)
+    now = whole_second(now_us)
     entries = [_entry(found) for found in revoked]
     key_id = sha1(key_bits, usedforsecurity=False).digest()
     extensions = (
@@ -215,7 +216,3 @@ def _key_bits(certificate: x509.Certificate) -> bytes:
     """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
     fields = der.parse(certificate.tbs_certificate_bytes).children()
     return fields[6].children()[1].body[1:]
-
-
-def _moment(us: int) -> datetime:
-    return datetime.fromtimestamp(us // 1_000_000, UTC)

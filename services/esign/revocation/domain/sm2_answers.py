@@ -5,11 +5,11 @@ What is stated is the same as `revocation` states of the others; only the signat
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from hashlib import sha1
 
-from services.esign.certification.domain.sm2_pki import Sm2Signer, bit_string, generalized_time, subject_of
+from services.esign.certification.domain.sm2_pki import Sm2Signer, bit_string, generalized_time, key_bits, subject_of
 from services.esign.domain import der
+from services.esign.domain.moments import whole_second
 from services.esign.domain.sm2 import ALGORITHM
 from services.esign.revocation.domain.answers import CertificateStanding, Standing, list_body, reason_of
 
@@ -28,7 +28,7 @@ def crl(ca: Sm2Signer, revoked: Iterable[CertificateStanding], now_us: int) -> b
 
 def answer(request: bytes, found: CertificateStanding | None, responder: Sm2Signer, now_us: int) -> bytes:
     """OCSPResponse, DER, to a request that `revocation.read_request` could read. No nextUpdate (RFC 6960, 4.2.2.1)."""
-    now = generalized_time(_moment(now_us))
+    now = generalized_time(whole_second(now_us))
     asked = der.parse(request).children()[0].children()
     requests = next(part for part in asked if part.tag == der.SEQUENCE)
     certificate_id = requests.children()[0].children()[0].raw
@@ -71,12 +71,3 @@ def _nonce(asked: list[der.Node]) -> bytes:
                 if extension.children()[0].raw == wanted:
                     return extension.raw
     return b""
-
-
-def key_bits(spki: bytes) -> bytes:
-    """The key in a SubjectPublicKeyInfo, without tag, length and unused bits."""
-    return der.parse(spki).children()[1].body[1:]
-
-
-def _moment(us: int) -> datetime:
-    return datetime.fromtimestamp(us // 1_000_000, UTC)

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from services.esign.certification.domain.holders import SealKind
+from services.esign.ledger.domain.ledger import UNLOGGED
 from services.esign.ses.domain.values import Picture
 from shuniu.kit.store import binding_of, secret_values
 
@@ -52,7 +53,6 @@ seal_change = Table(
 )
 
 DRAWN, UPLOADED = "DRAWN", "UPLOADED"
-UNLOGGED = -1
 
 
 @dataclass(frozen=True, slots=True)

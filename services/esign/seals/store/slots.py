@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, case, insert, select, update
 
-from services.esign.seals.store.history import UNLOGGED
+from services.esign.ledger.domain.ledger import UNLOGGED
 
 TABLES = MetaData()
 

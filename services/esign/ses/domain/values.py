@@ -7,7 +7,6 @@ Reading is strict DER: one structure, one meaning, nothing left over. What the s
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 
 from services.esign.certification.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
@@ -15,6 +14,7 @@ from services.esign.domain import asn1_times, der, moments
 from services.esign.domain.asn1_times import GENERALIZED_TIME, UTC_TIME
 from services.esign.domain.der import Node
 from services.esign.domain.malformed import parser
+from services.esign.domain.moments import whole_second
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
 from shuniu.china_time import CHINA
 
@@ -358,7 +358,7 @@ def _ia5(text: str) -> bytes:
 
 
 def _moment(at_us: int) -> bytes:
-    return generalized_time(datetime.fromtimestamp(at_us // 1_000_000, UTC))
+    return generalized_time(whole_second(at_us))
 
 
 def _time(node: Node, version: int) -> int:

@@ -20,7 +20,6 @@ All functions raise DocumentUnfitError, whose reason is stable.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -28,6 +27,7 @@ from typing import Any, ParamSpec, TypeVar
 from services.esign.domain import der
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.moments import whole_second
 from services.esign.domain.pdf import appearance as appearances
 from services.esign.domain.pdf import shadow, signatures
 from services.esign.domain.pdf.appearance import Appearance
@@ -242,7 +242,7 @@ def begin(
         ) + references
         root = document.trailer["Root"]
         update.put(root[0], written({**document.catalog(), "Perms": {"DocMDP": Ref((signature, 0))}}))
-    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%S").encode()
+    moment = whole_second(at_us).strftime("%Y%m%d%H%M%S").encode()
     dictionary = b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/Name%b%b%b/M(D:%bZ)" % (
         text_string(signer),
         b"/Reason" + text_string(reason) if reason else b"",

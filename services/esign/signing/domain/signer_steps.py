@@ -14,6 +14,7 @@ from services.esign.certification.domain.validation_data import NOTHING, Then, V
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.cms.signed_data import OID_GM_DATA
+from services.esign.domain.common_names import called
 from services.esign.domain.findings import Findings
 from services.esign.domain.kept import kept
 from services.esign.domain.pdf.signatures import PdfSignature
@@ -258,5 +259,4 @@ def _certified(found: Findings, signer: x509.Certificate) -> None:
 
 @kept(1024)
 def _common_name(certificate: x509.Certificate) -> str:
-    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return shown(str(names[0].value) if names else certificate.subject.rfc4514_string())
+    return shown(called(certificate.subject))

@@ -14,6 +14,7 @@ from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signature_value import HASHES, NULL
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
 from services.esign.domain.der import Node
+from services.esign.domain.errors import UnprovedError
 from services.esign.timestamps.domain.token import GENERALIZED_TIME, OID_TST_INFO
 
 # Clocks of honest machines differ by less; a token from further ahead is from a wrong clock or a lie.
@@ -29,19 +30,12 @@ _IDENTIFIERS = {der.tlv(der.SEQUENCE, oid, null): oid for oid in HASHES for null
 _BOOLEAN, _FALSE = 0x01, b"\x01\x01\x00"
 
 
-class TimestampInvalidError(Exception):
-    """The token proves nothing. `reason` UPPER_SNAKE; `unknown`: nothing speaks against it, but nothing vouches for it
-    here. `stated_us`: the moment that it states all the same, µs, where it is of what was stamped.
+class TimestampInvalidError(UnprovedError):
+    """The token proves nothing. `stated_us`: the moment that it states all the same, µs, where it is of what was
+    stamped.
     """
 
     stated_us: int | None = None
-
-    def __init__(self, reason: str, zh: str, en: str, *, unknown: bool = False) -> None:
-        super().__init__(en)
-        self.reason = reason
-        self.zh = zh
-        self.en = en
-        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True)

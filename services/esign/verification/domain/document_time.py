@@ -14,6 +14,7 @@ from services.esign.certification.domain.validation_data import MAY_BE_REVOKED, 
 from services.esign.domain import moments
 from services.esign.domain.cms.reader import unpadded
 from services.esign.domain.cms.signed_cms import CmsError
+from services.esign.domain.common_names import called
 from services.esign.domain.kept import kept
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.signatures import PdfSignature
@@ -125,12 +126,7 @@ def _wrong(found: Proofs, stamp: PdfSignature, step: Step, stated_us: int | None
 @kept(1024)
 def names_of(certificate: x509.Certificate) -> tuple[str, str]:
     """The names of its holder and of its issuer: the common name, else all of it."""
-    return _name_of(certificate.subject), _name_of(certificate.issuer)
-
-
-def _name_of(name: x509.Name) -> str:
-    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return shown(str(common[0].value) if common else name.rfc4514_string())
+    return shown(called(certificate.subject)), shown(called(certificate.issuer))
 
 
 def vouched(token: CheckedToken, data: ValidationData, at_us: int) -> bool:

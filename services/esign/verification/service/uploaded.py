@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 from sqlalchemy import Connection
 
+from services.esign.certification.domain import pem
 from services.esign.config import KeyFiles
 from services.esign.documents.store import lookup
 from services.esign.documents.store.certificates import CertificateRow
@@ -180,8 +181,7 @@ class UploadedDocuments:
 
     def _roots(self) -> bytes:
         """Roots of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
-        root = self.root + self.secrets.ca_roots
-        return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
+        return pem.joined(self.root, self.secrets.roots_beside)
 
     async def _receipt(self, row: CertificateRow | Registered | None) -> str | None:
         """The receipt under a witnessed head that covers it; the one of the release where there is none, or where the

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from services.esign.domain.one_line import one_line
 from services.esign.domain.verdict import Sentence, SignatureFinding, Step, Verdict
 from services.esign.verification.domain.sentences import verdict_words
 from services.esign.verification.domain.sentences.verdict_words import Summary
 from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.one_line import one_line
 
 
 def verdict_view(verdict: Verdict, about: Mapping[str, str]) -> pb.Verdict:

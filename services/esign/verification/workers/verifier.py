@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from services.esign import metrics
+from services.esign.domain.foreign_documents import CPU_SECONDS, MEMORY_BYTES
 from services.esign.domain.verdict import Verdict
 from services.esign.verification.judging import Question, answer
 from services.esign.verification.workers import confined
@@ -34,14 +35,10 @@ from shuniu.kit.process.fair_queue import FairQueue, Room
 from shuniu.kit.rpc.network import sender
 from shuniu.kit.rpc.uploads import busy
 
-__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
+__all__ = ["Here", "Question", "Verifier", "VerifierFailedError", "answer"]
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
-MEMORY_MOST = 224 * 1024 * 1024
-"""The limits on what one document may take of memory beyond what the worker's imports take, bytes: twelve times the
-largest one.
-"""
 # All that a worker ever runs; imported before its first document.
 _IMPORTED = (
     "services.esign.verification.judging",
@@ -115,8 +112,8 @@ class _SetAsideError(Exception):
 class Verifier:
     """`workers` processes for first passes, half as many for the slow lane.
 
-    `seconds`, `cpu_seconds`: wall-clock and processor time of one document, s. `memory`: see `MEMORY_MOST`. `room`: how
-    many documents, and how many bytes of them, may wait.
+    `seconds`, `cpu_seconds`, `memory`: wall-clock and processor time, s, and bytes of one document. `room`: how many
+    documents, and how many bytes of them, may wait.
     """
 
     def __init__(
@@ -124,8 +121,8 @@ class Verifier:
         seconds: float,
         *,
         workers: int = 2,
-        cpu_seconds: float = 2.8,
-        memory: int = MEMORY_MOST,
+        cpu_seconds: float = CPU_SECONDS,
+        memory: int = MEMORY_BYTES,
         room: Room = _ROOM,
     ) -> None:
         self._seconds = seconds

@@ -17,14 +17,13 @@ from services.identity.requests.private import PrivateRequests
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2 as pb
 from shuniu.api.identity.v1 import person_pb2_grpc
+from shuniu.china_time import DAY_US
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc import paging
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.client import ask_again
-
-_DAY_US = 24 * 3600 * 1_000_000
 
 
 class RevealService(person_pb2_grpc.RevealServiceServicer):
@@ -68,7 +67,7 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
             )
             person_store.add_reveal(conn, given)
             response = pb.RevealApplicantResponse(sealed=sealed)
-            response.expires_at.FromMicroseconds(now + self._days * _DAY_US)
+            response.expires_at.FromMicroseconds(now + self._days * DAY_US)
             return response
 
         with answered():

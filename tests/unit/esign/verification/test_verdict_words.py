@@ -46,7 +46,7 @@ LATER_US = NOW_US + 60_000_000
 # Errors whose reason becomes the reason of a step.
 TOLD = frozenset(
     {
-        *("PdfError", "OfdError", "CmsError", "ChainError", "SesError", "TimestampInvalidError"),
+        *("PdfError", "OfdError", "CmsError", "UnprovedError", "ChainError", "SesError", "TimestampInvalidError"),
         *("TokenMalformedError", "TokenWrongError", "NoteMalformedError", "NoteUntrustedError", "QrMalformedError"),
     }
 )

@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from services.esign.domain.moments import whole_second
 from services.esign.domain.ofd.package import Box
 from services.esign.domain.ofd.zip_writer import PackedFile, pack, packed
 from services.esign.pages.domain.ofd import embedded_font
@@ -103,7 +104,7 @@ class OfdForm:
             "</ofd:Layer></ofd:Content></ofd:Page>"
         )
         modules, rows = code
-        made = datetime.fromtimestamp(at_us // 1_000_000, UTC).astimezone(CHINA)
+        made = whole_second(at_us).astimezone(CHINA)
         files = (
             packed("OFD.xml", _entry(about, made).encode()),
             packed("Doc_0/Document.xml", _document(self.width, self.height, last).encode()),
@@ -130,7 +131,7 @@ class UnsealedPackage:
             f'<ofd:Reference FileRef="/{file.name}"><ofd:CheckValue>{file.sm3}</ofd:CheckValue></ofd:Reference>'
             for file in self.files
         )
-        moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%SZ")
+        moment = whole_second(at_us).strftime("%Y%m%d%H%M%SZ")
         return (
             f"{_HEAD}<ofd:Signature {_NAMESPACE}><ofd:SignedInfo>"
             f'<ofd:Provider ProviderName="Shuniu" Company="Shuniu" Version="1"/>'

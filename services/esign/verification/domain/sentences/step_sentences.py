@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.esign.domain.pdf.document import MAX_BYTES
+from services.esign.domain.foreign_documents import MOST_BYTES
 from services.esign.domain.verdict import Sentence, Status
 from services.esign.verification.domain.sentences import ofd_sentences
 from services.esign.verification.domain.sentences import verdict_sentences as say
@@ -15,7 +15,7 @@ MET: Mapping[str, Sentence] = {
     "TOO_MANY_CERTIFICATES": Sentence("证书数量", "number of certificates"),
     "CMS_LIMIT": Sentence("签名数据的复杂程度", "how involved its signature is"),
     "TOO_MANY_FIELDS": Sentence("表单域数量", "number of form fields"),
-    "TOO_LARGE": Sentence(f"文件大小，最多 {MAX_BYTES >> 20} MiB", f"its size, {MAX_BYTES >> 20} MiB at most"),
+    "TOO_LARGE": Sentence(f"文件大小，最多 {MOST_BYTES >> 20} MiB", f"its size, {MOST_BYTES >> 20} MiB at most"),
     "TOO_MANY_OBJECTS": Sentence("对象数量", "number of objects"),
     "TOO_MANY_REVISIONS": Sentence("修改次数", "number of revisions"),
     "TOO_MANY_SIGNATURES": Sentence("签名数量", "number of signatures"),

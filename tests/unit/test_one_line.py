@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain.one_line import encodable, escaped, one_line
 from services.esign.domain.verdict import Outcome, Sentence, SignatureFinding, SignatureKind, Status, Step, conclude
 from services.esign.verification.service.views import verdict_view
+from shuniu.one_line import encodable, escaped, one_line
 
 EVIL = "张三\n签章单位：公安部 / signed by MPS\u202e\x1b[2J\x9b1A\u2028\r"
 
