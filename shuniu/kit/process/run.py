@@ -76,13 +76,36 @@ def main(service: str, hub: Callable[[Path], HubSettings], build: Callable[[Path
 
 
 async def serve(service: str, run_dir: Path, build: Build) -> None:
-    """Runs a process until SIGTERM or SIGINT, then drains it."""
+    """Runs a process until SIGTERM or SIGINT, then drains it. Told to end while it is still built, it undoes what was
+    begun and ends as well.
+    """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    building = True
+
+    def told_to_end() -> None:
+        # Once: cancelled again, it would leave half undone what it is undoing.
+        if building and not stop.is_set():
+            task.cancel()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, told_to_end)
     logger = log.get("run")
-    async with build() as process, AsyncExitStack() as stack:
+    try:
+        async with build() as process:
+            building = False
+            await _run(service, run_dir, process, stop, logger)
+    except asyncio.CancelledError:
+        if not (building and stop.is_set()):
+            raise
+        task.uncancel()
+        logger.info("stopped_while_starting")
+
+
+async def _run(service: str, run_dir: Path, process: Process, stop: asyncio.Event, logger: Any) -> None:
+    async with AsyncExitStack() as stack:
         starting = True
         draining = False
 

@@ -38,7 +38,7 @@ class Reading:
         self.words += letters
 
     def _between(self, start: tuple[float, float], em: float) -> str:
-        """Finds what is between the last string and one that begins behind it, or on a line below. Raises UnclearError."""
+        """Finds what is between the last string and one behind it, or on a line below. Raises UnclearError."""
         if self._behind is None:
             return ""
         (x, y), (left, line) = start, self._behind
