@@ -5,7 +5,7 @@ import contextlib
 import struct
 
 import pytest
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import Connection, MetaData, make_url, text
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.clock import SystemClock
@@ -91,3 +91,19 @@ async def test_every_session_has_its_limits_of_time(postgres_database: str) -> N
         assert await store.write(settings) == first
     finally:
         await store.close()
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("wrong", ["user", "database"])
+async def test_a_login_that_is_refused_is_told(postgres_database: str, wrong: str) -> None:
+    """A user or a database that is not there is a mistake in the settings, and no internal error."""
+    address = make_url(postgres_database)
+    other = address.set(username="nobody_at_all") if wrong == "user" else address.set(database="no_such_database")
+    store = Store.unchecked(other.render_as_string(hide_password=False), MetaData(), clock=SystemClock(), writer="main")
+    try:
+        with pytest.raises(HubError) as refused:
+            await store.read(lambda conn: conn.execute(text("SELECT 1")).scalar())
+    finally:
+        await store.close()
+    assert refused.value.reason == "STORE_REFUSED"
+    assert "database_url" in refused.value.zh

@@ -7,11 +7,12 @@ from shuniu.kit.errors import Code, HubError
 
 STORE_FULL: Final = "STORE_FULL"
 STORE_UNAVAILABLE: Final = "STORE_UNAVAILABLE"
+STORE_REFUSED: Final = "STORE_REFUSED"
 STORE_BUSY: Final = "STORE_BUSY"
 STORE_SLOW: Final = "STORE_SLOW"
 
 # With these the store takes no writes; a probe finds out when it does again.
-UNWRITABLE: Final = {STORE_FULL, STORE_UNAVAILABLE}
+UNWRITABLE: Final = {STORE_FULL, STORE_UNAVAILABLE, STORE_REFUSED}
 
 
 def store_full() -> HubError:
@@ -27,6 +28,14 @@ def store_unavailable() -> HubError:
         STORE_UNAVAILABLE,
         "The database does not answer. Retry with the same request_id.",
         "数据库暂时没有响应。请使用同一 request_id 重试。",
+    )
+
+
+def store_refused() -> HubError:
+    return errors.unavailable(
+        STORE_REFUSED,
+        "The database refuses the hub: wrong user, password or database name. Check database_url and the password.",
+        "数据库拒绝了枢纽的登录：用户、口令或库名有误。请检查 database_url 与口令设置。",
     )
 
 

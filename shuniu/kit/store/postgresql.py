@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from shuniu.kit import errors
-from shuniu.kit.store.failures import store_full, store_slow, store_unavailable, text_refused
+from shuniu.kit.store.failures import store_full, store_refused, store_slow, store_unavailable, text_refused
 from shuniu.kit.store.tables import counter
 from shuniu.kit.store.types import LostRaceError, Row, latest_by_key
 
@@ -25,6 +25,8 @@ _CHARACTER: Final = "22021"
 _SLOW: Final = {"57014", "55P03"}
 # Connection exceptions, operator intervention, too many connections.
 _AWAY_CLASSES: Final = ("08", "57P", "53300")
+# Invalid authorization, invalid catalog name: a user, a password or a database that is not there.
+_REFUSED: Final = ("28", "3D")
 _UNIQUE_VIOLATION: Final = "23505"
 _READ_ONLY: Final = "25006"
 
@@ -108,6 +110,8 @@ class PostgresqlDialect:
             return store_full()
         if code in _SLOW:
             return store_slow()
+        if code.startswith(_REFUSED):
+            return store_refused()
         if code.startswith(_AWAY_CLASSES) or connection_lost(error):
             return store_unavailable()
         return None
