@@ -80,16 +80,23 @@ class _Replayed:
 
 
 async def _batches(
-    stub: operations_pb2_grpc.OperationsServiceStub, wanted: Sequence[str]
+    stub: operations_pb2_grpc.OperationsServiceStub, wanted: Sequence[str], *, preview: bool
 ) -> AsyncIterator[tuple[list[str], bool]]:
-    """Event ids to replay, a batch at a time, and whether each stands for one letter: those wanted, which may have a
-    letter for each reader, or one for each dead letter. Raises HubError.
+    """Event ids to replay, a batch at a time and each once, for an event may have a letter for each reader. For a
+    preview of all: an id for each letter, and True. Raises HubError.
     """
     for first in range(0, len(wanted), BATCH):
         yield list(wanted[first : first + BATCH]), False
-    if not wanted:
-        async for page in _pages(stub, BATCH):
-            yield [letter.event_id for letter in page], True
+    if wanted:
+        return
+    asked: set[str] = set()
+    async for page in _pages(stub, BATCH):
+        ids = [letter.event_id for letter in page]
+        if preview:
+            yield ids, True
+        elif new := [each for each in dict.fromkeys(ids) if each not in asked]:
+            asked.update(new)
+            yield new, False
 
 
 async def send_again(
@@ -103,7 +110,7 @@ async def send_again(
     that fails again stays dead and stops no other. `each` gets a line for each letter. Raises HubError.
     """
     found = _Replayed()
-    async for ids, are_letters in _batches(stub, wanted):
+    async for ids, are_letters in _batches(stub, wanted, preview=preview):
         if preview and are_letters:
             sent, failed = ids, []
         else:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, MetaData
 
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
+from shuniu.kit.errors import HubError
 from shuniu.kit.events import outbox
 from shuniu.kit.events import recipients as audiences
 from shuniu.kit.events.outbox import Event
@@ -33,6 +34,7 @@ from shuniu.kit.rpc.zones import UNLABELLED
 from shuniu.kit.service_settings import ServiceSettings, database_url, socket_address
 from shuniu.kit.store import SchemaError, Store, StoreLockedError, audit
 from shuniu.kit.store.audit import AuditRecord
+from shuniu.kit.store.failures import STORE_REFUSED
 from shuniu.kit.store.migrations import check_schema
 from shuniu.rules import Violation
 
@@ -280,8 +282,8 @@ async def open_bare(
     package: str,
     clock: Clock | None = None,
 ) -> AsyncIterator[BareFoundation]:
-    """Opens a service's store. Raises StartRefusedError for a schema that does not fit, ConfigError for a cryptographic
-    profile that is unknown or that this machine has not the algorithms for.
+    """Opens a service's store. Raises StartRefusedError for a schema that does not fit and a login that the database
+    refuses, ConfigError for a cryptographic profile that is unknown or that this machine has not the algorithms for.
     """
     profile.require(hub.profile)
     clock = clock or SystemClock()
@@ -293,6 +295,10 @@ async def open_bare(
         store = await Store.open(url, metadata, clock=clock, writer=writer)
     except (SchemaError, StoreLockedError) as error:
         raise StartRefusedError(f"{service}: {error}") from None
+    except HubError as error:
+        if error.reason != STORE_REFUSED:
+            raise
+        raise StartRefusedError(f"{service}: {error.zh} / {error.en}") from None
     try:
         try:
             await check_schema(store, package)

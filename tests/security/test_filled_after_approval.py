@@ -63,8 +63,15 @@ BOX = b"/FT/Btn/V/Off/AS/Off/AP<</N<</Yes 24 0 R/Off 25 0 R>>>>"
 NOT = b"1.3 w 1 5 m 1 15 l 8 5 l 8 15 l S 12 5 8 10 re S 26 5 m 26 15 l 22 15 m 30 15 l S"
 ZEROS = b"1.25 w 1 5 6 9 re S 9 5 6 9 re S 17 5 6 9 re S"
 ZERO = b"1.25 w 1 5 6 9 re S"
-TICK = b"1 w 4 10 m 8 5 l 14 15 l S"
+TICK = b"1 w 5 10 m 9 5.5 l 15 14 l S"
 FRAME = b".5 w 1 1 24 18 re S "
+SQUARE = b".8 w 2 2 16 16 re S "
+NULL, BAR = b"1.6 w 3 3 10 16 re S ", b"1.6 w 3 11 m 13 11 l S "
+_ROUND = b"%d 10 m %d %.2f %.2f 18 10 18 c %.2f 18 %d %.2f %d 10 c %d %.2f %.2f 2 10 2 c %.2f 2 2 %.2f 2 10 c h "
+CIRCLE = b".8 w " + _ROUND % (2, 2, 14.4, 5.6, 14.4, 18, 14.4, 18, 18, 5.6, 14.4, 5.6, 5.6) + b"S "
+SIGN = b"BT /ZaDb 12 Tf 5.5 6 Td (4) Tj ET "
+"""A tick of ZapfDingbats."""
+SEVEN = b"1 w 6 15 m 14 15 l 8 5 l S"
 SENTENCE = b"BT /F1 14 Tf 12 150 Td (The seller is) Tj 118 0 Td (liable.) Tj ET"
 
 
@@ -75,19 +82,50 @@ SENTENCE = b"BT /F1 14 Tf 12 150 Td (The seller is) Tj 118 0 Td (liable.) Tj ET"
         (PRICE, END_OF_PRICE, ZERO, b"", Outcome.INDETERMINATE),
         (PRICE, END_OF_PRICE, FRAME + ZEROS, FRAME, Outcome.INDETERMINATE),
         (SENTENCE, 95, b"", NOT, Outcome.INDETERMINATE),
-        (SENTENCE, 95, FRAME + TICK, FRAME, Outcome.VALID),
+        (PRICE, END_OF_PRICE, NULL + BAR, NULL, Outcome.INDETERMINATE),
+        (PRICE, END_OF_PRICE, NULL, NULL + BAR, Outcome.INDETERMINATE),
+        (PRICE, END_OF_PRICE, SQUARE + BAR, SQUARE, Outcome.INDETERMINATE),
+        (SENTENCE, 95, SQUARE + SIGN, SQUARE, Outcome.VALID),
+        (SENTENCE, 95, CIRCLE + SIGN, CIRCLE, Outcome.VALID),
+        (SENTENCE, 95, SQUARE + TICK, SQUARE, Outcome.VALID),
+        (SENTENCE, 95, SQUARE + SEVEN, SQUARE, Outcome.INDETERMINATE),
+        (SENTENCE, 95, CIRCLE + SIGN, SQUARE, Outcome.INDETERMINATE),
         (PRICE, END_OF_PRICE + 30, TICK, b"", Outcome.VALID),
     ],
-    ids=["zeros", "zero", "zeros in a frame", "a word that goes", "framed", "apart"],
+    ids=[
+        "zeros",
+        "zero",
+        "zeros in a frame",
+        "a word that goes",
+        "eight of zero",
+        "zero of eight",
+        "bar",
+        "framed",
+        "radio",
+        "drawn",
+        "a digit",
+        "another frame",
+        "apart",
+    ],
 )
 def test_a_box_to_tick_is_one_mark_in_a_frame_or_apart(
     text: bytes, at: float, on: bytes, off: bytes, expected: Outcome
 ) -> None:
     """Whatever else comes to print or goes from it is a sign of its sentence."""
-    more = {24: form(on, b"/BBox[0 0 26 20]"), 25: form(off, b"/BBox[0 0 26 20]")}
+    box = b"/BBox[0 0 26 20]/Resources<</Font<</ZaDb 26 0 R>>>>"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/ZapfDingbats>>"
+    more = {24: form(on, box), 25: form(off, box), 26: font}
     draft = Draft(certified(WIDGET % (at, at + 26, BOX), text, more))
     draft.edit(23).update({"V": Name("Yes"), "AS": Name("Yes")})
     assert last(draft) is expected
+
+
+@pytest.mark.parametrize("closed", [b"/Ff 1", b"/F 68", b"/F 516"])
+def test_what_nobody_may_fill_in_is_not_filled_in(closed: bytes) -> None:
+    """A price in a field that is read-only, or locked, is print that the certifier has not left open."""
+    widget = (WIDGET % (*APART, b"/FT/Tx")).replace(b"/F 4", b"/F 4" if closed.startswith(b"/Ff") else closed)
+    pdf = certified(widget.replace(b"/FT/Tx", b"/FT/Tx" + (closed if closed.startswith(b"/Ff") else b"")), LABEL)
+    assert filled(pdf, b"9300", b"(9300) Tj") is Outcome.INDETERMINATE
 
 
 OPTIONS = b"/FT/Ch/Ff 131072/Opt[(USD 100)(USD 900)]"
@@ -129,6 +167,11 @@ def test_the_number_of_a_choice_alone_changes_it() -> None:
         (4096, b"not able\nto pay", b"(not able) Tj 0 -13 Td (to pay) Tj", Outcome.VALID),
         (4096, b"not able\nto pay", b"(notable) Tj 0 -13 Td (to pay) Tj", Outcome.INDETERMINATE),
         (4096, b"notable", b"(not) Tj 0 -13 Td (able) Tj", Outcome.VALID),
+        (0, b"11/2", b"(1) Tj 12 0 Td (1/2) Tj", Outcome.INDETERMINATE),
+        (0, b"1 1/2", b"(1) Tj 12 0 Td (1/2) Tj", Outcome.VALID),
+        (0, b"1\n1/2", b"(1 1/2) Tj", Outcome.INDETERMINATE),
+        (0, b"USD 100" + b" " * 50 + b"a day", b"(USD 100 a day) Tj", Outcome.INDETERMINATE),
+        (0, b"USD 100 a day", b"(USD 100 ) Tj /F1 1 Tf (a day) Tj", Outcome.INDETERMINATE),
     ],
 )
 def test_blanks_are_where_the_value_has_them(flags: int, value: bytes, drawn: bytes, expected: Outcome) -> None:

@@ -84,6 +84,23 @@ def test_no_sign_becomes_another(look, accepted):
         assert sealed_over(PRICE, look) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
 
 
+@pytest.mark.parametrize(
+    ("print_", "seal", "expected"),
+    [
+        (b".32 .39 .59", b".29 .39 .6", Outcome.INDETERMINATE),
+        (b".59 .33 .33", b".59 .29 .29", Outcome.INDETERMINATE),
+        (b".27 .33 .42", b".27 .33 .59", Outcome.INDETERMINATE),
+        (b".84 0 0", b".84 0 0", Outcome.INDETERMINATE),
+        (b".27 .33 .42", b".9 .1 .1", Outcome.VALID),
+    ],
+)
+def test_a_seal_in_nearly_the_colour_of_print_is_no_seal(print_: bytes, seal: bytes, expected: Outcome) -> None:
+    """People do not see where a hue begins: zeros in slate behind an amount in slate are its zeros."""
+    content = print_ + b" rg BT /F1 14 Tf 12 150 Td (Price: USD 1300) Tj ET"
+    zeros = b"".join(b"%d 30 5 10 re S " % (110 + 8 * digit) for digit in range(3))
+    assert sealed_over(content, seal + b" RG 1.4 w " + zeros) is expected
+
+
 @pytest.mark.parametrize("rule", [LINES, DOTS])
 def test_a_rule_is_no_sign(rule):
     """Who signs on a line, or on a row of dots, crosses it."""

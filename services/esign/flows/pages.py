@@ -15,7 +15,7 @@ from typing import Any
 import typst
 
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.pdf.appearance import PageDrawing
+from services.esign.domain.pdf.appearance import PageDrawing, Picture
 from services.esign.domain.pdf.document import Document
 from services.esign.flows.domain import page as flow_page
 from services.esign.flows.domain import scenarios as flow_scenarios
@@ -24,6 +24,7 @@ from services.esign.flows.domain.scenarios import Scenario, ScenarioStep
 from services.esign.pages import fonts
 from services.esign.pages.layout import TEMPLATES_DIR, require_coverage
 from services.esign.revisions.domain import second_look
+from services.esign.seals import pictures
 from services.esign.signing.domain import multisign
 from services.esign.signing.domain.multisign import Field, Lock, LockAction
 from shuniu.china_time import CHINA
@@ -33,7 +34,7 @@ _CONTROL = frozenset(map(chr, (*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x
 MOST_FACT = 2000
 MOST_FACTS = 4000
 # Seals of one region's agencies, drawn once each.
-_SEALS_KEPT = 512
+_SEALS_KEPT = 64
 _local = threading.local()
 
 
@@ -107,10 +108,11 @@ def person_mark(name: str, place: Place, at_us: int) -> PageDrawing:
 
 
 @lru_cache(maxsize=_SEALS_KEPT)
-def seal_mark(name: str) -> PageDrawing:
-    """Draws what a platform's signature shows. Raises CharacterNotCoveredError."""
-    require_coverage([("name", name)])
-    return PageDrawing(_compile("seal-mark", {"name": name, "size": flow_page.SEAL_MM}, 0))
+def seal_mark(name: str) -> Picture:
+    """Draws what a platform's signature shows: one picture in a seal's colour, which may stand beside print. Raises
+    CharacterNotCoveredError, DocumentUnfitError.
+    """
+    return Picture.of_png(pictures.round_seal(name).data)
 
 
 def _with_fields(pdf: bytes, signers: Sequence[ScenarioStep], made: Sequence[Place]) -> Prepared:

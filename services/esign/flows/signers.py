@@ -101,7 +101,8 @@ class Signers:
         found, kept = await self.base.store.read(look)
         held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
         name = found.seal.name or common_name(load_der_x509_certificate(found.certificate).subject) or ""
-        if kept is not None and kept.source == seal_store.UPLOADED:
+        is_drawn = kept is not None and (kept.source == seal_store.UPLOADED or found.seal.kind is not SealKind.PERSON)
+        if kept is not None and is_drawn:
             shows: Appearance = await self._draw(partial(Picture.of_png, kept.picture.data))
         elif found.seal.kind is SealKind.PERSON:
             shows = await self._draw(partial(flow_pages.person_mark, name, _MARK, party.slot_us))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.esign.revisions import page_signs
+from services.esign.revisions import page_marks, page_signs
 from services.esign.revisions.page_signs import WHITE
 from services.esign.revisions.pixels import Picture, changed, unlike, widened
 
@@ -219,7 +219,7 @@ class DrawnPage:
     def has_a_mark_in_a_frame(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether what came to a place, or went, is one mark in a frame that the page or the place has."""
         whole = box.wider(math.ceil(_FRAME * self.scale), self.width, self.height)
-        return page_signs.is_a_mark_in_a_frame(self.place(whole), after.place(whole), self._ground(whole))
+        return page_marks.is_a_mark_in_a_frame(self.place(whole), after.place(whole), self._ground(whole))
 
     def ink(self, box: Box) -> int:
         """Pixels of a place that differ from the paper around it."""

@@ -38,7 +38,7 @@ _OF_HUE, _DARK = 0.4, 150
 # Ink of this lightness is light. Ink that is darker by so many levels does not belong to it.
 _LIGHT, _DARKER = 160, 64
 # Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
-_OTHER_INK, _COLOURED = 112, 70
+_OTHER_INK, _OTHER_THAN_GREY, _COLOURED = 112, 64, 70
 # A sign owns the space beyond its ends in the direction in which it runs, and to its sides, by these shares of its
 # size; at least these points. One that is larger than these points counts as that large, and as a seal.
 _ALONG, _ACROSS, _ALONG_A_SEAL = 0.8, 0.25, 0.3
@@ -64,8 +64,6 @@ _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
 FARTHEST = (1 + _ALONG) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
-# Share of a mark's pixels that touch each other.
-_MOST_OF_MARK = 0.9
 # Side in points of a square that has its own paper.
 _SQUARE = 12.0
 _LIGHTEST = 255
@@ -175,7 +173,7 @@ def goes_on(was: Picture, now: Picture, scale: float, page: float) -> bool:
     if _is_too_much(text, came):
         return True
     marks, scale = Apart(came).boxes, scale * max(1.0, page / _SHEET)
-    upright = Apart(_lines(unlike(was, WHITE, _SEEN).T, scale).T).boxes
+    upright = Apart(_lines(unlike(was, WHITE, _FAINT).T, scale).T).boxes
     is_in_cells = _are_between(marks, upright, round(_ALONG_CELLS * scale))
     by = round(_OFF_BARS * scale)
     if is_in_cells and any(len(which) for which, _ in _reached(marks, upright + np.array((-by, -by, by, by)))):
@@ -203,7 +201,9 @@ def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
     if _is_too_much(text, came):
         return True
     hues = list(_by_hue(text, was))
-    around = np.concatenate([np.empty((0, 4), np.int64), *(_surroundings(hue, scale) for hue in hues)])
+    around = np.concatenate(
+        [np.empty((0, 4), np.int64), *(_surroundings(hue, scale, least=_LEAST_ALONG) for hue in hues)]
+    )
     inks = np.concatenate(
         [
             np.empty((0, CHANNELS), np.uint8),
@@ -264,22 +264,6 @@ def is_erased(was: Picture, now: Picture, scale: float) -> bool:
     lost = (strength > _SEEN) & (2 * left < strength)
     # Smoothing differs at edges.
     return bool(np.count_nonzero(lost) > _FEWEST_LOST * max(1.0, scale))
-
-
-def is_a_mark_in_a_frame(was: Picture, now: Picture, ground: Picture) -> bool:
-    """Tells whether what came or went in a place, or near it, is one mark within a frame that stays."""
-    before, after = (unlike(each, ground, _SEEN) for each in (was, now))
-    # Pixels around close what smoothing leaves open at corners.
-    frame = widened(before & after, 1)
-    mark = (before != after) & ~frame
-    if not mark.any():
-        return True
-    sizes = Apart(mark).sizes
-    inside = Apart(~frame)
-    edges = inside.boxes
-    height, width = frame.shape
-    is_outside = (edges[:, :2] <= 0).any(axis=1) | (edges[:, 2] >= width) | (edges[:, 3] >= height)
-    return bool(sizes.max() >= _MOST_OF_MARK * sizes.sum()) and not inside.shares_of(mark)[is_outside].any()
 
 
 def holds_signs(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
@@ -406,12 +390,12 @@ def _reached(marks: Numbers, around: Numbers) -> Iterator[tuple[Numbers, Numbers
             yield now[which], some[of]
 
 
-def _surroundings(text: Pixels, scale: float, *, least: float = 0) -> Numbers:
+def _surroundings(text: Pixels, scale: float, *, least: float) -> Numbers:
     """Parts of a place in which ink is near to a sign: a row for each part that touches, then for each line that is
-    turned. `least`: points along a line that are near; a seal in a sign's ink only has to keep off a little.
+    turned. `least`: points along a line that are near.
     """
     found = []
-    leasts = (least * scale, _LEAST_ACROSS * scale) if least else (_NEAR, _NEAR)
+    leasts = (least * scale, _LEAST_ACROSS * scale)
     largest = _LARGEST_PRINT * scale
     for parts, is_turned in ((Apart(text), False), (_turned_lines(text, scale), True)):
         sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
@@ -438,7 +422,9 @@ def _look_alike(signs: Picture, marks: Picture) -> NDArray[np.bool_]:
     is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
     are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)
     are_neutral = _hues(signs) == _NEUTRAL, _hues(marks) == _NEUTRAL
-    have_one_colour = (are_neutral[0] == are_neutral[1]) & ~changed(signs, marks, _OTHER_INK - 1)
+    # Where a hue begins is no difference that people see: an ink beside a grey one is another only by its distance.
+    furthest = distance(signs, marks).max(axis=-1)
+    have_one_colour = furthest < np.where(are_neutral[0] == are_neutral[1], _OTHER_INK, _OTHER_THAN_GREY)
     found: NDArray[np.bool_] = ~is_dark_on_light & (are_black | have_one_colour)
     return found
 

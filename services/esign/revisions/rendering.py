@@ -234,7 +234,8 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
         return False
     # Without the mark, and with it.
     less, more = (before, after) if before.ink(box) <= after.ink(box) else (after, before)
-    return before.has_a_mark_in_a_frame(box, after) or not less.makes_another(box, more, FARTHEST, is_seal=False)
+    is_framed = patch.is_mark and before.has_a_mark_in_a_frame(box, after)
+    return is_framed or not less.makes_another(box, more, FARTHEST, is_seal=False)
 
 
 def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Box, patch: Patch) -> bool:

@@ -228,9 +228,10 @@ class Casework:
         if row is None or row.special_until_us is None or row.special_until_us >= now_us:
             return False
         case = store.load_history(conn, code)
-        if case.state is not CaseState.SPECIAL:
-            # A version that knows no such end moved the case on and left it.
-            store.put_deadline(conn, dated(row, case, self.calendar))
+        anew = dated(row, case, self.calendar)
+        if anew.special_until_us is None or anew.special_until_us >= now_us:
+            # Counted with another calendar, or left by a version that knows no such end and moved the case on.
+            store.put_deadline(conn, anew)
             return False
         command = Command(Move.END_SPECIAL, HUB, _TIMER, now_us, note=_DAYS_OVER)
         moved, after = self._moved(conn, row, case, command, ())

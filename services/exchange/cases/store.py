@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     func,
     insert,
+    or_,
     select,
     text,
     update,
@@ -35,7 +36,8 @@ from shuniu.kit.store.partial import partial
 
 TABLES: Final = MetaData()
 _HALF: Final = MAX_SERIAL // 2
-_COUNTED: Final = "counted_by is not null"
+# A version before this end was counted leaves `counted_by` empty in a special procedure.
+_COUNTED: Final = "(counted_by is not null or state = 'SPECIAL')"
 _SPECIAL: Final = "special_until_us is not null"
 
 # One row a case; `version` is the number of its last step, `due_us` the agency's next deadline while its clock runs.
@@ -265,8 +267,9 @@ def history_is_over(row: CaseRow) -> bool:
 
 def cases_counted_otherwise(conn: Connection, calendar: str, after: str, limit: int) -> list[CaseRow]:
     """Cases whose deadline was counted with another calendar than this digest's, by code, from after a code."""
+    counted = case_file.c.counted_by
     statement = select(case_file).where(
-        text(_COUNTED), case_file.c.case_code > after, case_file.c.counted_by != calendar
+        text(_COUNTED), case_file.c.case_code > after, or_(counted != calendar, counted.is_(None))
     )
     return [_case_row(row) for row in conn.execute(statement.order_by(case_file.c.case_code).limit(limit))]
 

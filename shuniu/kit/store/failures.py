@@ -34,8 +34,9 @@ def store_unavailable() -> HubError:
 def store_refused() -> HubError:
     return errors.unavailable(
         STORE_REFUSED,
-        "The database refuses the hub: wrong user, password or database name. Check database_url and the password.",
-        "数据库拒绝了枢纽的登录：用户、口令或库名有误。请检查 database_url 与口令设置。",
+        "The database refuses the hub's user, password or database name (database_url). When the operator has mended "
+        "that, retry with the same request_id.",
+        "数据库拒绝了枢纽的用户、口令或库名（database_url）。运维人员改正后，请使用同一 request_id 重试。",
     )
 
 

@@ -70,7 +70,7 @@ class Store:
         `group_limit` is the most units that share one commit on SQLite. `writer` names this service instance in audit
         chains and must differ between replicas. Raises SchemaTooOldError when a table of `metadata` is missing
         (`shuniu migrate` creates them), StoreLockedError when another process writes the file, HubError
-        STORE_UNAVAILABLE when the database does not answer.
+        STORE_UNAVAILABLE when the database does not answer, STORE_REFUSED when it refuses the login.
         """
         store = cls.unchecked(url, metadata, clock=clock, group_limit=group_limit, writer=writer)
         try:
@@ -127,8 +127,8 @@ class Store:
     async def write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """Run a unit of work; returns once its commit is durable.
 
-        Raises what the unit raised, and HubError STORE_FULL, STORE_UNAVAILABLE, STORE_BUSY or STORE_SLOW. After
-        STORE_UNAVAILABLE or STORE_SLOW the commit may have happened: retry with the same request_id.
+        Raises what the unit raised, and HubError STORE_FULL, STORE_UNAVAILABLE, STORE_REFUSED, STORE_BUSY or
+        STORE_SLOW. After STORE_UNAVAILABLE or STORE_SLOW the commit may have happened: retry with the same request_id.
         """
         try:
             result = await self._engine.write(work, args)

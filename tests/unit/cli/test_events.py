@@ -111,6 +111,31 @@ async def test_all_letters_are_replayed_in_batches(desk: Desk, capsys: pytest.Ca
     assert set(told["failed"]) == {f"event-{number}" for number in HOPELESS}
 
 
+def die_for_three(conn: Connection) -> None:
+    """Five events more, each with a letter for three readers."""
+    for number in range(5):
+        headers = {"ce-id": f"shared-{number}", "ce-source": "//hub.test/identity", "ce-type": "t"}
+        for reader in ("a", "b", "c"):
+            dead_letters.add(
+                conn, reader, Delivered("evt.x", b"", headers, "EVT", 100 + number, 5, 0, ""), "ValueError", 7
+            )
+
+
+async def test_an_event_of_several_readers_is_replayed_once(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where its letters lie in two batches, and all fail again."""
+    tried: list[int] = []
+
+    async def fail(number: int) -> None:
+        tried.append(number)
+        raise errors.precondition("EVENT_FAILED_AGAIN", "The event failed again.", "该事件再次处理失败。")
+
+    desk.operations._replay = fail
+    await desk.store.write(die_for_three)
+    await desk.shuniu(yes=True)
+    assert len(tried) == len(set(tried)) == LETTERS + 15
+    assert document(capsys)["failures"] == LETTERS + 15
+
+
 async def test_a_preview_counts_and_sends_nothing(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --yes the letters are counted page by page."""
     assert await desk.shuniu(yes=False) == 0

@@ -6,6 +6,7 @@ rectangle.
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,7 +78,7 @@ class Picture:
         )
 
     def _image(self, space: bytes, samples: bytes, mask: bytes) -> bytes:
-        packed = zlib.compress(samples, 9)
+        packed = _packed(samples)
         return (
             b"<</Type/XObject/Subtype/Image/Width %d/Height %d/ColorSpace/%b/BitsPerComponent 8%b/Filter/FlateDecode"
             b"/Length %d>>\nstream\n%b\nendstream" % (self.width, self.height, space, mask, len(packed), packed)
@@ -125,6 +126,12 @@ class PageDrawing:
             "Length": len(content),
         }
         return update.add(_stream(form, content))
+
+
+@lru_cache(maxsize=64)
+def _packed(samples: bytes) -> bytes:
+    """One seal stands on many documents."""
+    return zlib.compress(samples, 9)
 
 
 def _contents(document: Document, page: Dict) -> Iterator[bytes]:

@@ -77,7 +77,8 @@ class Why(Enum):
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
     that has operators stands there; `is_plain`: it is a seal's picture; `is_certain`: every reader shows it
-    alike. `ink`: text that the page itself has there, or near; `shown`: what the look has there.
+    alike. `ink`: text that the page itself has there, or near; `shown`: what the look has there. `is_mark`: of a
+    button, a usual sign that comes or goes in what all of its looks draw.
     """
 
     page: int
@@ -88,6 +89,7 @@ class Patch:
     is_certain: bool = True
     ink: Ink = Ink()
     shown: Ink = Ink()
+    is_mark: bool = False
 
 
 def rectangle(value: Any) -> Rectangle | None:

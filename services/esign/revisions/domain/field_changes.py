@@ -14,6 +14,7 @@ from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
 from services.esign.revisions.domain import (
     additions,
     blending,
+    button_looks,
     field_uses,
     filled_values,
     form_looks,
@@ -227,7 +228,8 @@ class FieldChanges:
                 f"what was filled in on page {page + 1} is drawn as readers draw differently", unclear=True
             )
         draws, certain = additions.shows(after, value), certain and shown is not None
-        self._two.patches.append(Patch(page, box, why, draws, plain, certain, ink, shown or Ink()))
+        is_mark = why is Why.TICKED and button_looks.are_usual(after, value)
+        self._two.patches.append(Patch(page, box, why, draws, plain, certain, ink, shown or Ink(), is_mark))
 
     def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink | None:
         """Finds what its look has in a place, which the renderer must show: else others show something else. None where
@@ -325,6 +327,8 @@ class FieldChanges:
         if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
             if was != now:
                 changed.add("V")
+            if field_uses.is_closed(self._two.before, old):
+                raise ChangedError(f"the form field {number} was closed, and was filled in", unclear=True)
             free |= self._filling_in(new, changed, number, str(kind))
             if more := changed - free:
                 # Programs that fill in forms write their own type, flags and places of scrolling.

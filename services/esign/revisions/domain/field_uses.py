@@ -4,7 +4,7 @@ Names are free in lists of resources, of looks and of glyphs: one that is listed
 page draws exchanged as the field's value or date.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from services.esign.domain.pdf.document import Document
@@ -14,6 +14,18 @@ from services.esign.domain.pdf.syntax import Array, Dict, Name, Ref
 # Keys by which a field or a widget is come to: of the form, its parents and kids, its page and the structure (ISO
 # 32000-1, 12.5, 12.7 and 14.7.4.3).
 _WAYS = frozenset({"Fields", "Kids", "Parent", "Annots", "Obj", "CO"})
+
+
+# Flags of a field that nobody may fill in (table 221), and of an annotation whose value nobody may change (table 165):
+# ReadOnly, ReadOnly and LockedContents.
+_READ_ONLY, _CLOSED = 1, 64 | 512
+
+
+def is_closed(document: Document, field: Mapping[str, Any]) -> bool:
+    """Tells whether a field was not left to be filled in. Raises PdfError."""
+    flags, shown = inherited(document, field, "Ff") or 0, document.resolve(field.get("F", 0))
+    are_numbers = type(flags) is int and type(shown) is int
+    return not are_numbers or bool(flags & _READ_ONLY or shown & _CLOSED)
 
 
 def used_otherwise(document: Document, numbers: Collection[int]) -> int | None:

@@ -18,7 +18,10 @@ from services.esign.revisions.domain.page.ink import words_of
 _OTHERWISE: Final = 1 << 13 | 1 << 20 | 1 << 25
 # Points; a larger field is no box to tick.
 _LARGEST_MARK: Final = 30.0
-# Flag of a choice that may be something else (table 233).
+# Flags of a text of several lines, and of one in cells (table 231), and of a choice that may be another (table 233).
+_MULTILINE: Final = 1 << 12
+_COMB: Final = 1 << 24
+_LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
 _EDIT: Final = 1 << 18
 
 
@@ -63,11 +66,24 @@ def shows_its_value(document: Document, field: Mapping[str, Any], look: Any) -> 
     words = "" if document.resolve(look) is None else words_of(document, look)
     if words is None:
         return False
-    return _says(words, text_of(value))
+    if is_text and flags & _COMB:
+        # Each sign stands in a cell.
+        words = words.replace(" ", "")
+    return _has_plain_blanks(text_of(value), may_break=is_text and bool(flags & _MULTILINE)) and _says(
+        words, text_of(value)
+    )
+
+
+def _has_plain_blanks(text: str, *, may_break: bool) -> bool:
+    """Tells whether a text has single blanks between words, and ends of lines where its field has lines: of others some
+    readers show nothing.
+    """
+    lines = _LINE_ENDS.split(text) if may_break else [text]
+    return all(line == " ".join(line.split()) for line in lines)
 
 
 def _says(words: str, text: str) -> bool:
-    """Tells whether a look says a text: blanks are where the text has them; where the look has room, it may."""
+    """Tells whether a look says a text: blanks are where the text has them; where a line ends, it may have one."""
     lines = (r"\ ".join(map(re.escape, line.split())) for line in words.split("\n") if line.strip())
     return re.fullmatch(r"\ ?".join(lines), " ".join(text.split())) is not None
 

@@ -61,8 +61,9 @@ _STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.03
 _ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_STRONG, _LIGHT, _OPAQUE)}
 _NEARLY_WHITE = bytes(range(217, 256))
 _BELOW_WEAK = bytes(level < _WEAK * 255 for level in range(256))
-# Shares of red, green and blue in how light a colour is, and from which level (0 to 255) on it is no black.
-_LIGHTNESS, _LEAST_LIGHTNESS = (0.299, 0.587, 0.114), 48
+# 256 times the shares of red, green and blue in how light a colour is, and the level from which on it is no black: dark
+# red (160, 0, 0) is lighter, pure blue is not.
+_LIGHTNESS, _LEAST_LIGHTNESS = (77, 150, 29), 45 * 256
 # Bytes before one operator.
 _LONGEST = 1_000
 
@@ -272,13 +273,17 @@ def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
         light.append(int.from_bytes(channel.translate(_ABOVE[_LIGHT]), "big"))
     # Green and one more make a pixel light. Pixels of several colours are grey together.
     in_colour = any(not seen & ~(one & weak & ~(light[1] & (light[0] | light[2]))) for one in strong)
-    return in_colour and not seen & ~int.from_bytes(_not_dark(data), "big")
+    covering = b"\x01" * area if mask is None else document.stream_of(mask).translate(_FROM[_LEVELS[0]])
+    return in_colour and not int.from_bytes(covering, "big") & int.from_bytes(_dark(data), "big")
 
 
-def _not_dark(colours: bytes) -> bytes:
-    """Finds which pixels are lighter than black print is where it is smoothed: navy is taken for black."""
+def _dark(colours: bytes) -> bytes:
+    """Finds which pixels are as dark as black print is where it is smoothed: navy is taken for black."""
     parts = np.frombuffer(colours, np.uint8).reshape(-1, 3)
-    found: bytes = (parts @ np.array(_LIGHTNESS) >= _LEAST_LIGHTNESS).astype(np.uint8).tobytes()
+    lightness = np.zeros(len(parts), np.uint16)
+    for part, share in enumerate(_LIGHTNESS):
+        lightness += parts[:, part] * np.uint16(share)
+    found: bytes = (lightness < _LEAST_LIGHTNESS).astype(np.uint8).tobytes()
     return found
 
 

@@ -67,7 +67,11 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
             await self._base.write(self._calls.failed, begun.row, error.reason)
             metrics.QUERIES.labels("query", error.reason).inc()
             raise
-        response = await self._base.write(self._calls.done, begun.row, reply, leaving)
+        try:
+            response = await self._base.write(self._calls.done, begun.row, reply, leaving)
+        except HubError as error:
+            metrics.QUERIES.labels("query", error.reason).inc()
+            raise
         if isinstance(response, HubError):
             metrics.QUERIES.labels("query", response.reason).inc()
             raise response
@@ -88,4 +92,4 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
 
     async def close(self) -> None:
         """Waits for the leases that are being ended."""
-        await asyncio.gather(*self._leaving)
+        await asyncio.gather(*self._leaving, return_exceptions=True)

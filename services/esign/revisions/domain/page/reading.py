@@ -9,19 +9,22 @@ from services.esign.revisions.domain.page.streams import UnclearError
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
 # Ems by which signs may be nearer to each other than they are broad, or off their line; from which on it is the next.
-_KERNED, _LEVEL, _NEXT_LINE = 0.3, 0.1, 0.7
+_KERNED, _LEVEL, _NEXT_LINE = 0.1, 0.1, 0.7
+# Share by which sizes of one text differ at most, and points of the smallest.
+_ONE_SIZE, _SMALLEST = 0.1, 4.0
 # Ems between two strings from which on people see a blank.
 _BLANK = 0.2
 
 
 @dataclass(slots=True)
 class Reading:
-    """Collects strings; `words`: what was said so far, with a new line where there may be a blank: at a line's end, and
-    where people see room.
+    """Collects strings; `words`: what was said so far, with a blank where people see room, and a new line where a line
+    ends.
     """
 
     words: str = ""
     _behind: tuple[float, float] | None = None
+    _size: float = 0.0
 
     def add(self, letters: str, state: State, placed: Matrix, ends: tuple[float, float], box: Rectangle) -> None:
         """A string that goes from one end to the other along its line, and what it takes of the form. Raises
@@ -31,7 +34,9 @@ class Reading:
             start, behind = (places.at(placed, x, state.rise) for x in ends)
             em = state.size * placed[3]
             is_seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
-            if not (is_seen and _is_straight(state, placed)):
+            self._size = self._size or em
+            is_of_one_size = em >= _SMALLEST and abs(em - self._size) <= _ONE_SIZE * self._size
+            if not (is_seen and is_of_one_size and _is_straight(state, placed)):
                 raise UnclearError
             self.words += self._between(start, em)
             self._behind = behind
@@ -46,7 +51,7 @@ class Reading:
             return "\n"
         if abs(y - line) > _LEVEL * em or x < left - _KERNED * em:
             raise UnclearError
-        return "\n" if x > left + _BLANK * em else ""
+        return " " if x > left + _BLANK * em else ""
 
 
 def _is_straight(state: State, placed: Matrix) -> bool:
