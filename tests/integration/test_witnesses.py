@@ -148,7 +148,7 @@ async def test_a_witness_that_is_away_delays_nothing(tmp_path):
             assert log.witnessed_text == ""
             with serving(tmp_path / "1", who, port=port):
                 await eventually(lambda: size_of(log.witnessed_text) == 5, within=15)
-                assert not cosigning.problems
+                await eventually(lambda: not cosigning.problems)
 
 
 async def test_drill_a_rolled_back_log_is_told_by_its_witness(tmp_path):
