@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from examples.demo.hub import HubFailedError, RunningHub, shuniu
+from examples.demo.hub import RunningHub, finish, shuniu
 from examples.demo.journeys import Outcome, Stage, citizens_of, serve_all, set_stage
 from examples.demo.progress import Progress, Times
 from examples.inner_mongolia.load import load
@@ -61,7 +61,7 @@ async def main() -> int:
         keep_trust(await shuniu("trust", "--data", str(running.data), "--json"))
         report(summary, times, outcome, profile)
         keep = os.environ.get("KEEP") == "1"
-        if keep:
+        if keep and running.process is not None:
             progress.say(f"枢纽继续运行 / still running: {running.hub.people_url}  (platforms {running.hub.platforms})")
             progress.say(f"停止 / stop: kill {running.process.pid}")
         await stage.strike()
@@ -146,8 +146,4 @@ def report(summary: dict[str, Any], times: Times, outcome: Outcome, profile: str
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(asyncio.run(main()))
-    except HubFailedError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    finish(main())

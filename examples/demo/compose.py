@@ -9,14 +9,13 @@ import asyncio
 import json
 import os
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from examples.demo.__main__ import complete, report, summarise
-from examples.demo.hub import HubFailedError, RunningHub
+from examples.demo.hub import HubFailedError, RunningHub, finish
 from examples.demo.journeys import citizens_of, serve_all, set_stage
 from examples.demo.progress import Progress, Times
 from examples.hub_client.credentials import Hub
@@ -48,9 +47,6 @@ class ComposeHub(RunningHub):
         found: dict[str, Any] = json.loads(await inside("shuniu", "status", "--data", DATA, "--json"))
         return found
 
-    async def stop(self) -> None:
-        """Somebody else started it."""
-
 
 async def found(data: Path) -> ComposeHub:
     """The hub that runs, with its operators' keys copied into `data`."""
@@ -62,8 +58,7 @@ async def found(data: Path) -> ComposeHub:
             (at / file).write_text(await inside("cat", f"{DATA}/operators/{name}/{file}"))
     host = os.environ.get("HUB_HOST", "localhost")
     trust = (data / "operators/system/trust.pem").read_bytes()
-    # Nothing here is started, so there is no process.
-    return ComposeHub(data, Hub(f"{host}:8443", f"{host}:9443", f"{host}:4222", trust), 0.0, None)  # type: ignore[arg-type]  # not stopped
+    return ComposeHub(data, Hub(f"{host}:8443", f"{host}:9443", f"{host}:4222", trust))
 
 
 async def main() -> int:
@@ -84,8 +79,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(asyncio.run(main()))
-    except HubFailedError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    finish(main())

@@ -6,9 +6,10 @@ import json
 import shutil
 import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from examples.hub_client.credentials import Credentials, Hub
 from examples.hub_client.session import Session
@@ -33,14 +34,23 @@ async def shuniu(*arguments: str) -> str:
     return out.decode()
 
 
+def finish(demo: Coroutine[Any, Any, int]) -> NoReturn:
+    """Runs a demo and exits with its status; what a failed command said stands on stderr."""
+    try:
+        sys.exit(asyncio.run(demo))
+    except HubFailedError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
 @dataclass(slots=True)
 class RunningHub:
-    """A hub this process started."""
+    """A hub that serves. `process`: None where this process did not start it."""
 
     data: Path
     hub: Hub
-    seconds_to_ready: float
-    process: asyncio.subprocess.Process
+    seconds_to_ready: float = 0.0
+    process: asyncio.subprocess.Process | None = None
 
     @classmethod
     async def start(cls, data: Path, profile: str = "international") -> "RunningHub":
@@ -74,6 +84,8 @@ class RunningHub:
         return found
 
     async def stop(self) -> None:
+        if self.process is None:
+            return
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGTERM)

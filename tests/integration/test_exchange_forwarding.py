@@ -128,8 +128,8 @@ async def test_only_replicas_of_exchange_may_ask(opened):
 
 
 async def test_a_machine_that_is_gone_is_passed_over(opened):
-    """Nobody listens there any more, or nothing answers at all: the question goes to the next, or the asker is told in
-    time; what the replicas say is told as they say it.
+    """A replica that does not listen or does not answer is passed over. When none is left, the asker gets the error in
+    time. An error of a replica reaches the asker unchanged.
     """
     assert await opened.refused() == ("PROVIDER_AWAY", Code.UNAVAILABLE)
     await opened.register("dead", f"localhost:{free_port()}")

@@ -164,10 +164,7 @@ async def test_a_late_replica_changes_nothing(replicas):
     given, case = await ready(replicas.first, quota=1)
     async with register(replicas.first) as provider:
         await known(replicas, 1)
-        provider.reply = silent
-        same = rid()
-        late = asyncio.create_task(ask(replicas.first, given.id, case.case_code, request_id=same))
-        await eventually(lambda: provider.questions)
+        same, late = await unanswered(replicas, provider, given, case)
         await replicas.end_leases_of_calls()
         taken = asyncio.create_task(ask(replicas.second, given.id, case.case_code, request_id=same))
         await eventually(lambda: len(provider.questions) == 2)
@@ -183,15 +180,21 @@ async def test_a_late_replica_changes_nothing(replicas):
         assert (row.call_id, row.fence, await replicas.spent()) == (second, 2, 1)
 
 
+async def unanswered(replicas, provider, given, case):
+    """A question at the first replica that the provider has and does not answer: its request id and the asker."""
+    provider.reply = silent
+    same = rid()
+    asker = asyncio.create_task(ask(replicas.first, given.id, case.case_code, request_id=same))
+    await eventually(lambda: provider.questions)
+    return same, asker
+
+
 async def test_a_late_failure_refunds_nothing(replicas):
     """The call that the first replica could not finish is the second one's by then: it stays charged."""
     given, case = await ready(replicas.first, quota=1)
     async with register(replicas.first) as provider:
         await known(replicas, 1)
-        provider.reply = silent
-        same = rid()
-        late = asyncio.create_task(ask(replicas.first, given.id, case.case_code, request_id=same))
-        await eventually(lambda: provider.questions)
+        same, late = await unanswered(replicas, provider, given, case)
         await replicas.end_leases_of_calls()
         provider.reply = lambda question, subject: ("OK", {"has_record": False})
         await ask(replicas.second, given.id, case.case_code, request_id=same)
@@ -205,10 +208,7 @@ async def test_a_caller_that_leaves_one_replica_is_answered_by_the_other(replica
     given, case = await ready(replicas.first, quota=1)
     async with register(replicas.first) as provider:
         await known(replicas, 1)
-        provider.reply = silent
-        same = rid()
-        gone = asyncio.create_task(ask(replicas.first, given.id, case.case_code, request_id=same))
-        await eventually(lambda: provider.questions)
+        same, gone = await unanswered(replicas, provider, given, case)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
 

@@ -17,7 +17,7 @@ LABEL = b"BT /F1 12 Tf 12 120 Td (Shares sold:) Tj ET"
 
 
 def certified(widget: bytes, text: bytes = PRICE, more: dict[int, bytes] | None = None) -> bytes:
-    """A page with a field (23), and places for an approver (21) and whoever signs last (22)."""
+    """A page with a form field (23) and two signature fields: of the approver (21) and of the last signer (22)."""
     objects = {
         1: b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[21 0 R 22 0 R 23 0 R]/SigFlags 1/DR<</Font<</F1 5 0 R>>>>"
         b"/DA(/F1 9 Tf 0 g)>>>>",
@@ -54,7 +54,7 @@ def filled(pdf: bytes, value: bytes | None, drawn: bytes, **more: object) -> Out
 
 @pytest.mark.parametrize(("approves", "expected"), [(True, Outcome.INDETERMINATE), (False, Outcome.VALID)])
 def test_nothing_is_filled_in_after_an_approval(approves: bool, expected: Outcome) -> None:
-    """An empty field without a frame behind the price makes thousands of it: whoever approved has seen 1300."""
+    """The approver saw a price of 1300. Three zeros in an empty field behind it would make 1300000."""
     pdf = certified(WIDGET % (*BEHIND, b"/FT/Tx"))
     assert filled(approved(pdf) if approves else pdf, b"000", b"(000) Tj") is expected
 

@@ -65,7 +65,7 @@ def test_a_rule_or_a_shade_in_the_place_hides_no_neighbour(under: bytes) -> None
     "ink", [b".3 g", b".46 g", b".2 .2 .6 rg", b".45 .45 .1 rg", b"0 .4 .1 rg", b"0 0 .6 rg", b"1 0 0 rg", b"0 0 1 rg"]
 )
 def test_ink_of_every_colour_goes_on_with_black(ink: bytes) -> None:
-    """People read a number on, whoever wrote its digits."""
+    """A digit in another colour still belongs to the number beside it."""
     place = b"[%.2f 142 190 168]" % (END_OF_PRICE + 0.6)
     look = b"BT " + ink + b" /F1 14 Tf 0.2 8 Td (000) Tj ET"
     assert covered(page(PRICE, place=place), look, b"%.2f 26" % (189.4 - END_OF_PRICE)) is Outcome.INDETERMINATE

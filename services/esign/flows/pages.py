@@ -109,8 +109,8 @@ def person_mark(name: str, place: Place, at_us: int) -> PageDrawing:
 
 @lru_cache(maxsize=_SEALS_KEPT)
 def seal_mark(name: str) -> Picture:
-    """Draws what a platform's signature shows: one picture in a seal's colour, which may stand beside print. Raises
-    CharacterNotCoveredError, DocumentUnfitError.
+    """Draws the round seal that a platform's signature shows, as one picture. Raises CharacterNotCoveredError,
+    DocumentUnfitError.
     """
     return Picture.of_png(pictures.round_seal(name).data)
 

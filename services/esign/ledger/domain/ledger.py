@@ -199,7 +199,7 @@ def parse_checkpoint(body: str) -> Checkpoint:
 
 
 def stated_head(text: str) -> Checkpoint:
-    """The checkpoint in a signed note, whoever signed it. Raises NoteMalformedError."""
+    """Reads the checkpoint of a signed note without checking its signatures. Raises NoteMalformedError."""
     return parse_checkpoint(note.split(text)[0])
 
 

@@ -405,7 +405,7 @@ class FieldChanges:
                 f"the form field {name} was changed", unclear=self._meant_to_permit >= 2, is_note=is_note
             )
         if self._is_approved:
-            # Who signed an empty field has not left it to whoever certified the form.
+            # A later signer approved the field as it was, empty or not.
             raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
         if new.get("Subtype") == "Widget":
             page, value = self._on.page_of(Ref((number, 0)), new)

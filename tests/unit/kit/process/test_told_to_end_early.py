@@ -1,4 +1,4 @@
-"""A process that is told to end while it is still built."""
+"""A process ends when it is told to during its build."""
 
 import asyncio
 import signal
@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[4]
-HUB = """[hub]
-code = "150000"
-name = "枢纽"
-trust_domain = "hub.test"
-issuer = "https://hub.test"
-data_dir = "{place}"
-run_dir = "{place}"
+from tests.unit.kit.process.test_run import HUB, ROOT
 
+SETTINGS = f"""{HUB}
 [catalogue]
-database_url = "postgresql://u:p@127.0.0.1:{port}/catalogue"
+database_url = "postgresql://u:p@127.0.0.1:{{port}}/catalogue"
 """
 
 
@@ -38,7 +32,7 @@ async def test_a_service_whose_database_hangs_ends_when_told(tmp_path: Path, num
 
     async with await asyncio.start_server(hangs, "127.0.0.1", 0) as database:
         config = tmp_path / "hub.toml"
-        config.write_text(HUB.format(place=tmp_path, port=database.sockets[0].getsockname()[1]), "utf-8")
+        config.write_text(SETTINGS.format(place=tmp_path, port=database.sockets[0].getsockname()[1]), "utf-8")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.catalogue", "--config", str(config)),
             cwd=ROOT,
